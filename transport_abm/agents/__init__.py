@@ -1,0 +1,1 @@
+"""Who decides: households, persons, tours, mode choice."""

@@ -1,0 +1,1 @@
+"""Fitting parameters to observations, with years held out (to come)."""

@@ -1,0 +1,1 @@
+"""Energy, emissions, converted turnover and the ledger of targets (to come)."""

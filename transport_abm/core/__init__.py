@@ -1,0 +1,1 @@
+"""Ground floor: columns, draws, parameters, steps, words. Knows no transport."""

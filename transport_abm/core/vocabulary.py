@@ -1,0 +1,186 @@
+"""Integer codes of the model with their English and Chinese labels: one word per thing."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Mode(IntEnum):
+    """Main mode of a tour and its trips."""
+
+    WALK = 0
+    BICYCLE = 1
+    SHARED_BICYCLE = 2
+    E_BIKE = 3
+    BUS = 4
+    METRO = 5
+    BUS_METRO = 6
+    TAXI = 7
+    RIDE_HAIL = 8
+    CAR_DRIVER = 9
+    CAR_PASSENGER = 10
+
+
+class Nest(IntEnum):
+    """Nests of the mode-choice model."""
+
+    ACTIVE = 0
+    TRANSIT = 1
+    HIRED = 2
+    CAR = 3
+
+
+NEST_OF_MODE: tuple[Nest, ...] = (
+    Nest.ACTIVE, Nest.ACTIVE, Nest.ACTIVE, Nest.ACTIVE,
+    Nest.TRANSIT, Nest.TRANSIT, Nest.TRANSIT,
+    Nest.HIRED, Nest.HIRED,
+    Nest.CAR, Nest.CAR,
+)  # fmt: skip
+
+GREEN_MODES: tuple[Mode, ...] = (
+    Mode.WALK, Mode.BICYCLE, Mode.SHARED_BICYCLE, Mode.E_BIKE, Mode.BUS, Mode.METRO, Mode.BUS_METRO,
+)  # fmt: skip
+
+
+class Purpose(IntEnum):
+    """Purpose of a tour: the activity at its main destination."""
+
+    WORK = 0
+    SCHOOL = 1
+    BUSINESS = 2
+    SHOPPING = 3
+    LEISURE = 4
+    ERRAND = 5
+
+
+class Period(IntEnum):
+    """Periods of a weekday."""
+
+    AM = 0
+    MIDDAY = 1
+    PM = 2
+    NIGHT = 3
+
+
+PERIOD_HOURS: tuple[tuple[float, float], ...] = ((7, 9), (9, 17), (17, 19), (19, 31))
+"""Start and end of each period [hour of day]; the night runs past midnight."""
+
+PERIOD_LENGTH_H: tuple[float, ...] = tuple(end - start for start, end in PERIOD_HOURS)
+
+
+class PersonStatus(IntEnum):
+    """What a person does on a weekday."""
+
+    WORKER = 0
+    STUDENT = 1
+    RETIRED = 2
+    OTHER_ADULT = 3
+    CHILD = 4
+
+
+class AgeGroup(IntEnum):
+    """Age groups of the synthesis: 0-5, 6-14, 15-24, 25-44, 45-59, 60 and more."""
+
+    INFANT = 0
+    PUPIL = 1
+    YOUTH = 2
+    ADULT = 3
+    MIDDLE = 4
+    SENIOR = 5
+
+
+AGE_GROUP_START_YEAR: tuple[int, ...] = (0, 6, 15, 25, 45, 60)
+
+
+class Sex(IntEnum):
+    """Sex as in the census."""
+
+    FEMALE = 0
+    MALE = 1
+
+
+class Registration(IntEnum):
+    """Household registration (hukou) or permit."""
+
+    LOCAL = 0
+    PERMIT = 1
+    OTHER = 2
+
+
+class ValueOfTimeClass(IntEnum):
+    """Classes of the value of travel time."""
+
+    LOW = 0
+    MIDDLE = 1
+    HIGH = 2
+
+
+class Powertrain(IntEnum):
+    """Powertrain of a vehicle."""
+
+    ICE = 0
+    HEV = 1
+    PHEV = 2
+    BEV = 3
+    FCEV = 4
+
+
+class LinkClass(IntEnum):
+    """Functional class of a road link."""
+
+    MOTORWAY = 0
+    EXPRESSWAY = 1
+    PRIMARY = 2
+    SECONDARY = 3
+    TERTIARY = 4
+    LOCAL = 5
+    PATH = 6
+
+
+class TransitMode(IntEnum):
+    """Submode of a transit line."""
+
+    BUS = 0
+    METRO = 1
+
+
+class TransitOption(IntEnum):
+    """Transit mode alternatives, each a set of allowed lines."""
+
+    BUS = 0
+    METRO = 1
+    BUS_METRO = 2
+
+
+LABELS: dict[type[IntEnum], tuple[tuple[str, str], ...]] = {
+    Mode: (
+        ("Walk", "步行"), ("Bicycle", "自行车"), ("Shared bicycle", "共享单车"), ("E-bike", "电动自行车"),
+        ("Bus", "公交"), ("Metro", "地铁"), ("Bus + metro", "公交+地铁"), ("Taxi", "巡游出租车"),
+        ("Ride-hail", "网约车"), ("Car driver", "小汽车（驾驶）"), ("Car passenger", "小汽车（乘坐）"),
+    ),
+    Nest: (("Active", "慢行"), ("Transit", "公共交通"), ("Hired", "出租"), ("Car", "小汽车")),
+    Purpose: (
+        ("Work", "上班"), ("School", "上学"), ("Business", "公务"), ("Shopping", "购物"),
+        ("Leisure", "休闲"), ("Errand", "生活事务"),
+    ),
+    Period: (("AM peak", "早高峰"), ("Midday", "平峰"), ("PM peak", "晚高峰"), ("Night", "夜间")),
+    PersonStatus: (
+        ("Worker", "就业者"), ("Student", "学生"), ("Retired", "退休者"), ("Other adult", "其他成年人"),
+        ("Child", "学龄前儿童"),
+    ),
+    AgeGroup: (("0-5", "0-5岁"), ("6-14", "6-14岁"), ("15-24", "15-24岁"), ("25-44", "25-44岁"),
+               ("45-59", "45-59岁"), ("60+", "60岁及以上")),
+    Sex: (("Female", "女"), ("Male", "男")),
+    Registration: (("Local", "本市户籍"), ("Work permit", "工作居住证"), ("Other", "其他")),
+    ValueOfTimeClass: (("Low", "低"), ("Middle", "中"), ("High", "高")),
+    Powertrain: (("ICE", "燃油"), ("HEV", "混合动力"), ("PHEV", "插电混动"), ("BEV", "纯电动"), ("FCEV", "燃料电池")),
+    LinkClass: (("Motorway", "高速公路"), ("Expressway", "城市快速路"), ("Primary", "主干路"), ("Secondary", "次干路"),
+                ("Tertiary", "支路"), ("Local", "街巷"), ("Path", "慢行路径")),
+    TransitMode: (("Bus", "公交"), ("Metro", "地铁")),
+    TransitOption: (("Bus", "公交"), ("Metro", "地铁"), ("Bus + metro", "公交+地铁")),
+}  # fmt: skip
+
+
+def label(code: IntEnum, language: str = "en") -> str:
+    """Label of a code in ``language`` (``"en"`` or ``"zh"``)."""
+    return LABELS[type(code)][int(code)][1 if language == "zh" else 0]

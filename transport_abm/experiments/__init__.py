@@ -1,0 +1,1 @@
+"""Designs of runs, their execution and their store (to come)."""

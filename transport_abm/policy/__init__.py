@@ -1,0 +1,1 @@
+"""The plan as data: scenarios, levers, targets, measures, parameters."""

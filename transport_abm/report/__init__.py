@@ -1,0 +1,1 @@
+"""Results to charts, maps and one HTML file, in Chinese and English."""
