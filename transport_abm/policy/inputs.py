@@ -1,0 +1,179 @@
+"""What holds in one simulated year: every parameter of the catalogue after overrides and levers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from enum import Enum
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transport_abm.core.errors import Fault, ParameterError
+
+if TYPE_CHECKING:
+    from transport_abm.core.parameters import Catalogue
+    from transport_abm.policy.levers import LeverSetting
+
+
+def data_folder() -> Path:
+    """Folder of the shipped tables of the plan, parameters and scenarios."""
+    return Path(str(files("transport_abm.policy").joinpath("data")))
+
+
+class YearInputs(Mapping[str, float]):
+    """Parameter values that hold in one year; cannot be changed after it is built.
+
+    Parameters
+    ----------
+    year
+        Simulated year [year].
+    values
+        Value of every parameter by path, in the unit of the catalogue.
+
+    Raises
+    ------
+    ParameterError
+        If a value is not a finite number; all of them are named.
+
+    Examples
+    --------
+    >>> inputs = YearInputs(2020, {"fares.bus_factor": 1})
+    >>> inputs["fares.bus_factor"]
+    1.0
+    """
+
+    __slots__ = ("_values", "_year")
+
+    def __init__(self, year: int, values: Mapping[str, float]) -> None:
+        faults = [
+            Fault(f"inputs of {year}", path, "a finite number", repr(value))
+            for path, value in values.items()
+            if not math.isfinite(value)
+        ]
+        if faults:
+            raise ParameterError(faults)
+        self._year = int(year)
+        self._values = MappingProxyType({path: float(value) for path, value in values.items()})
+
+    @property
+    def year(self) -> int:
+        """Simulated year."""
+        return self._year
+
+    @property
+    def values_by_path(self) -> Mapping[str, float]:
+        """All values by path, read-only."""
+        return self._values
+
+    def __getitem__(self, path: str) -> float:
+        try:
+            return self._values[path]
+        except KeyError:
+            raise ParameterError(self._unknown(path)) from None
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"YearInputs(year={self._year}, {len(self._values)} parameters)"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, YearInputs):
+            return NotImplemented
+        return self._year == other._year and self._values == other._values
+
+    def __hash__(self) -> int:
+        return hash((self._year, frozenset(self._values.items())))
+
+    def __reduce__(self) -> tuple[type[YearInputs], tuple[int, dict[str, float]]]:
+        return type(self), (self._year, dict(self._values))
+
+    def array(self, pattern: str, names: Iterable[str | Enum]) -> NDArray[np.float64]:
+        """Values of several paths in the order of ``names``.
+
+        Parameters
+        ----------
+        pattern
+            Path with one pair of braces, such as ``"mode_choice.constant_{}"``.
+        names
+            What to put in the braces. Members of an enumeration give their name in lower case, so that a
+            whole enumeration of ``core.vocabulary`` may be passed.
+
+        Returns
+        -------
+        NDArray[np.float64]
+            One value for each name.
+
+        Raises
+        ------
+        ParameterError
+            If a path is not in the catalogue; all such paths are named.
+        """
+        paths = [pattern.format(name.name.lower() if isinstance(name, Enum) else name) for name in names]
+        missing = [self._unknown(path) for path in paths if path not in self._values]
+        if missing:
+            raise ParameterError(missing)
+        return np.array([self._values[path] for path in paths], dtype=np.float64)
+
+    def _unknown(self, path: str) -> Fault:
+        """Fault of a path that is not there."""
+        near = get_close_matches(str(path), self._values, n=1)
+        hint = f"a path of the catalogue (did you mean {near[0]!r}?)" if near else "a path of the catalogue"
+        return Fault(f"inputs of {self._year}", "path", hint, repr(path))
+
+
+@cache
+def shipped_catalogue() -> Catalogue:
+    """Catalogue of the parameters that the package ships; read once."""
+    from transport_abm.core.parameters import read_parameters
+
+    return read_parameters(data_folder())
+
+
+def year_inputs(
+    year: int,
+    overrides: Mapping[str, float] | None = None,
+    levers: Sequence[LeverSetting] = (),
+) -> YearInputs:
+    """Values of all parameters in one year: catalogue, then overrides, then levers.
+
+    Parameters
+    ----------
+    year
+        Simulated year [year].
+    overrides
+        Values that replace the catalogue's in every year, by path.
+    levers
+        Settings of levers; the ones in force in ``year`` change the parameters they act on.
+
+    Returns
+    -------
+    YearInputs
+        The values.
+
+    Raises
+    ------
+    ParameterError
+        If an override is unknown or outside its range.
+    LeverError
+        If a lever is unknown, outside its bounds, or has no mechanism in the model yet.
+    """
+    values = dict(shipped_catalogue().resolve(year, dict(overrides or {})))
+    if levers:
+        from transport_abm.policy.levers import apply_levers, change_values
+
+        change_values(values, apply_levers(levers, year))
+    return YearInputs(year, values)
