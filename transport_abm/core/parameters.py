@@ -193,7 +193,7 @@ def _series(path: str, points: Mapping[int, tuple[float, str, str]], unit: str) 
 
 
 def _rows(folder: Path, fields: tuple[str, ...], faults: list[Fault]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Rows of all CSV files of a folder with the place they stand at; wrong headers and lengths are faults."""
+    """Rows of all CSV files of a folder with their places; wrong headers and lengths are faults."""
     for path in sorted(folder.glob("*.csv")):
         name = f"{folder.name}/{path.name}"
         try:
