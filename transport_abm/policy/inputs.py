@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from enum import Enum
 from functools import cache
 from importlib.resources import files
@@ -15,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from transport_abm.core.errors import Fault, ParameterError
+from transport_abm.core.errors import Fault, LeverError, ParameterError
+from transport_abm.core.parameters import Catalogue, did_you_mean, read_parameters
 
 if TYPE_CHECKING:
-    from transport_abm.core.parameters import Catalogue
     from transport_abm.policy.levers import LeverSetting
 
 
@@ -130,16 +129,13 @@ class YearInputs(Mapping[str, float]):
 
     def _unknown(self, path: str) -> Fault:
         """Fault of a path that is not there."""
-        near = get_close_matches(str(path), self._values, n=1)
-        hint = f"a path of the catalogue (did you mean {near[0]!r}?)" if near else "a path of the catalogue"
-        return Fault(f"inputs of {self._year}", "path", hint, repr(path))
+        expected = "a path of the catalogue" + did_you_mean(str(path), self._values)
+        return Fault(f"inputs of {self._year}", "path", expected, repr(path))
 
 
 @cache
 def shipped_catalogue() -> Catalogue:
     """Catalogue of the parameters that the package ships; read once."""
-    from transport_abm.core.parameters import read_parameters
-
     return read_parameters(data_folder())
 
 
@@ -169,11 +165,26 @@ def year_inputs(
     ParameterError
         If an override is unknown or outside its range.
     LeverError
-        If a lever is unknown, outside its bounds, or has no mechanism in the model yet.
+        If a lever is set twice, or takes a parameter outside the parameter's range.
     """
-    values = dict(shipped_catalogue().resolve(year, dict(overrides or {})))
+    catalogue = shipped_catalogue()
+    values = dict(catalogue.resolve(year, dict(overrides or {})))
     if levers:
         from transport_abm.policy.levers import apply_levers, change_values
 
-        change_values(values, apply_levers(levers, year))
+        changes = apply_levers(levers, year)
+        change_values(values, changes)
+        rows = [(change.lever, catalogue.parameters[change.path]) for change in changes]
+        faults = [
+            Fault(
+                f"inputs of {year}",
+                f"{lever} -> {row.path}",
+                f"{row.low:g} to {row.high:g}",
+                f"{values[row.path]:g}",
+            )
+            for lever, row in rows
+            if not row.low <= values[row.path] <= row.high
+        ]
+        if faults:
+            raise LeverError(faults)
     return YearInputs(year, values)
