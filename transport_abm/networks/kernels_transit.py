@@ -1,0 +1,384 @@
+"""Optimal strategies on a frequency-based transit network: labels, loading and expected skims.
+
+A traveller at a stop waits for whichever comes first of a set of attractive lines. With mean wait ``alpha /
+f`` for a combined frequency ``f``, the expected cost from a platform is
+
+    u = (w alpha + sum_a f_a v_a) / sum_a f_a        over the attractive lines a,
+
+where ``v_a`` is the cost on board of line ``a``, and the share of line ``a`` is ``p_a = f_a / sum f``.
+Calls are settled in ascending order of cost towards one destination, so a call that is settled before its
+platform belongs to the attractive set, and none after (Spiess and Florian 1989, Transportation Research
+23B, 83-102).
+
+Nodes: call ``c`` (on board, leaving call c) is ``c``; platform of stop ``s`` (about to board) is ``C + s``;
+``s`` after alighting is ``C + S + s``. A platform can only be left by boarding and is reached from a zone
+or from an alighted stop (a transfer), so every traveller boards at least once and pays one penalty less
+than boardings.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+F32 = NDArray[np.float32]
+I32 = NDArray[np.int32]
+Bool = NDArray[np.bool_]
+
+WALK, WAIT, BUS_MIN, METRO_MIN, CROWDED, BOARDINGS, BUS_BOARDINGS, BUS_KM, METRO_KM = range(9)
+"""Rows of the skim block; CROWDED (perceived in-vehicle time) follows from the label and the others."""
+N_SKIM = 9
+
+
+class TransitGraph(NamedTuple):
+    """Shape of a compiled transit network (C calls, S stops, Z zones)."""
+
+    call_stop: I32
+    """int32[C] stop of each call."""
+    call_next: I32
+    """int32[C] call at which the segment that leaves the call arrives; -1 at a terminus."""
+    call_prev: I32
+    """int32[C] call whose segment arrives here; -1 at a first call."""
+    call_metro: Bool
+    """bool[C] metro (True) or bus."""
+    call_km: F64
+    """float64[C] length of the segment that leaves the call [km]."""
+    stop_indptr: I32
+    stop_call: I32
+    """Calls of stop s: ``stop_call[stop_indptr[s]:stop_indptr[s + 1]]``."""
+    walk_indptr: I32
+    walk_from: I32
+    walk_min: F64
+    """Walks [min] that end at stop s: rows ``walk_indptr[s]:walk_indptr[s + 1]``."""
+    access_indptr: I32
+    access_stop: I32
+    access_min: F64
+    """Walks between zone z and stops [min], used both ways."""
+
+
+class TransitCost(NamedTuple):
+    """Times, frequencies and weights of one strategy computation."""
+
+    ride_min: F64
+    """float64[C] running time of the segment that leaves the call [min]."""
+    ride_cost: F64
+    """float64[C] the same as perceived in the crowd [min]."""
+    frequency: F64
+    """float64[C] departures that can be boarded [1/min]; 0 where nobody can board."""
+    wait_alpha: float
+    """Mean wait of a combined frequency f is wait_alpha / f [1]."""
+    wait_weight: float
+    walk_weight: float
+    transfer_min: float
+    """Penalty of a boarding beyond the first [min]."""
+
+
+class _Work(NamedTuple):
+    """Scratch arrays of one chunk of destinations, N = C + 2 S nodes."""
+
+    label: F64
+    succ: I32
+    settled: Bool
+    chosen: Bool
+    order: I32
+    freq: F64
+    freq_cost: F64
+    walk: F64
+    flow: F64
+    used: Bool
+    mean: F64
+    heap_key: F64
+    heap_node: I32
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _new_work(n_calls, n_stops, n_walks):  # type: ignore[no-untyped-def]
+    """Allocate the scratch arrays; the heap holds every push that one destination can make."""
+    n = n_calls + 2 * n_stops
+    n_heap = 3 * n_calls + 2 * n_stops + n_walks + 8
+    return _Work(
+        np.empty(n, np.float64),
+        np.empty(n, np.int32),
+        np.empty(n, np.bool_),
+        np.empty(n_calls, np.bool_),
+        np.empty(n, np.int32),
+        np.empty(n_stops, np.float64),
+        np.empty(n_stops, np.float64),
+        np.empty(n_stops, np.float64),
+        np.empty(n, np.float64),
+        np.empty(n, np.bool_),
+        np.empty((n, N_SKIM), np.float64),
+        np.empty(n_heap, np.float64),
+        np.empty(n_heap, np.int32),
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _push(key, node, heap_key, heap_node, size):  # type: ignore[no-untyped-def]
+    """Add a node to the 4-ary heap; return its new size."""
+    i = size
+    while i > 0:
+        parent = (i - 1) >> 2
+        if heap_key[parent] <= key:
+            break
+        heap_key[i] = heap_key[parent]
+        heap_node[i] = heap_node[parent]
+        i = parent
+    heap_key[i] = key
+    heap_node[i] = node
+    return size + 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _drop_first(heap_key, heap_node, size):  # type: ignore[no-untyped-def]
+    """Remove the first entry of the 4-ary heap; return its new size."""
+    size -= 1
+    key = heap_key[size]
+    node = heap_node[size]
+    i = 0
+    while True:
+        child = 4 * i + 1
+        if child >= size:
+            break
+        best = child
+        for k in range(child + 1, min(child + 4, size)):
+            if heap_key[k] < heap_key[best]:
+                best = k
+        if heap_key[best] >= key:
+            break
+        heap_key[i] = heap_key[best]
+        heap_node[i] = heap_node[best]
+        i = best
+    heap_key[i] = key
+    heap_node[i] = node
+    return size
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _search(graph, cost, zone, work):  # type: ignore[no-untyped-def]
+    """Settle all nodes towards one zone, in ascending order of cost; return their count."""
+    n_calls = len(graph.call_stop)
+    n_stops = len(graph.stop_indptr) - 1
+    alighted = n_calls + n_stops
+    label, succ, settled = work.label, work.succ, work.settled
+    heap_key, heap_node = work.heap_key, work.heap_node
+    label[:] = np.inf
+    settled[:] = False
+    work.chosen[:] = False
+    work.freq[:] = 0.0
+    work.freq_cost[:] = 0.0
+    work.walk[:] = 0.0
+    wait_cost = cost.wait_weight * cost.wait_alpha
+    size = 0
+    n_settled = 0
+    for i in range(graph.access_indptr[zone], graph.access_indptr[zone + 1]):
+        s = graph.access_stop[i]
+        value = cost.walk_weight * graph.access_min[i]
+        if value < label[alighted + s]:
+            label[alighted + s] = value
+            succ[alighted + s] = -1
+            work.walk[s] = graph.access_min[i]
+            size = _push(value, alighted + s, heap_key, heap_node, size)
+    while size > 0:
+        node = heap_node[0]
+        size = _drop_first(heap_key, heap_node, size)
+        if settled[node]:
+            continue
+        settled[node] = True
+        here = label[node]
+        work.order[n_settled] = node
+        n_settled += 1
+        if node < n_calls:
+            s = graph.call_stop[node]
+            platform = n_calls + s
+            f = cost.frequency[node]
+            if f > 0.0 and not settled[platform]:
+                work.chosen[node] = True
+                work.freq[s] += f
+                work.freq_cost[s] += f * here
+                label[platform] = (wait_cost + work.freq_cost[s]) / work.freq[s]
+                size = _push(label[platform], platform, heap_key, heap_node, size)
+            p = graph.call_prev[node]
+            if p >= 0 and here + cost.ride_cost[p] < label[p]:
+                label[p] = here + cost.ride_cost[p]
+                succ[p] = node
+                size = _push(label[p], p, heap_key, heap_node, size)
+        elif node < alighted:
+            a = node + n_stops
+            if here + cost.transfer_min < label[a]:
+                label[a] = here + cost.transfer_min
+                succ[a] = node
+                work.walk[a - alighted] = 0.0
+                size = _push(label[a], a, heap_key, heap_node, size)
+        else:
+            s = node - alighted
+            for i in range(graph.stop_indptr[s], graph.stop_indptr[s + 1]):
+                p = graph.call_prev[graph.stop_call[i]]
+                if p >= 0 and here + cost.ride_cost[p] < label[p]:
+                    label[p] = here + cost.ride_cost[p]
+                    succ[p] = node
+                    size = _push(label[p], p, heap_key, heap_node, size)
+            for i in range(graph.walk_indptr[s], graph.walk_indptr[s + 1]):
+                a = alighted + graph.walk_from[i]
+                value = here + cost.walk_weight * graph.walk_min[i]
+                if value < label[a]:
+                    label[a] = value
+                    succ[a] = node
+                    work.walk[a - alighted] = graph.walk_min[i]
+                    size = _push(value, a, heap_key, heap_node, size)
+    return n_settled
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _best_access(graph, cost, zone, work):  # type: ignore[no-untyped-def]
+    """Access link with the least expected cost from ``zone``; -1 where no stop leads on."""
+    n_calls = len(graph.call_stop)
+    best = -1
+    least = np.inf
+    for i in range(graph.access_indptr[zone], graph.access_indptr[zone + 1]):
+        value = cost.walk_weight * graph.access_min[i] + work.label[n_calls + graph.access_stop[i]]
+        if value < least:
+            least = value
+            best = i
+    return best, least
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _load(graph, cost, n_settled, work, call_flow, call_board):  # type: ignore[no-untyped-def]
+    """Send flow from platforms down the strategies, in descending order of cost; mark used nodes."""
+    n_calls = len(graph.call_stop)
+    n_stops = len(graph.stop_indptr) - 1
+    flow, used = work.flow, work.used
+    for k in range(n_settled - 1, -1, -1):
+        node = work.order[k]
+        if not used[node]:
+            continue
+        q = flow[node]
+        if n_calls <= node < n_calls + n_stops:
+            s = node - n_calls
+            for i in range(graph.stop_indptr[s], graph.stop_indptr[s + 1]):
+                c = graph.stop_call[i]
+                if work.chosen[c]:
+                    part = q * cost.frequency[c] / work.freq[s]
+                    flow[c] += part
+                    used[c] = True
+                    call_board[c] += part
+        else:
+            if node < n_calls:
+                call_flow[node] += q
+            follow = work.succ[node]
+            if follow >= 0:
+                flow[follow] += q
+                used[follow] = True
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _expect(graph, cost, n_settled, work):  # type: ignore[no-untyped-def]
+    """Expected times, distances and boardings from every used node, in ascending order of cost."""
+    n_calls = len(graph.call_stop)
+    n_stops = len(graph.stop_indptr) - 1
+    mean = work.mean
+    for k in range(n_settled):
+        node = work.order[k]
+        if not work.used[node]:
+            continue
+        row = mean[node]
+        if n_calls <= node < n_calls + n_stops:
+            s = node - n_calls
+            row[:] = 0.0
+            for i in range(graph.stop_indptr[s], graph.stop_indptr[s + 1]):
+                c = graph.stop_call[i]
+                if work.chosen[c]:
+                    share = cost.frequency[c] / work.freq[s]
+                    for j in range(N_SKIM):
+                        row[j] += share * mean[c, j]
+                    if not graph.call_metro[c]:
+                        row[BUS_BOARDINGS] += share
+            row[BOARDINGS] += 1.0
+            row[WAIT] += cost.wait_alpha / work.freq[s]
+            continue
+        follow = work.succ[node]
+        if follow >= 0:
+            row[:] = mean[follow]
+        else:
+            row[:] = 0.0
+        if node >= n_calls:
+            row[WALK] += work.walk[node - n_calls - n_stops]
+        else:
+            row[CROWDED] += cost.ride_cost[node]
+            if graph.call_metro[node]:
+                row[METRO_MIN] += cost.ride_min[node]
+                row[METRO_KM] += graph.call_km[node]
+            else:
+                row[BUS_MIN] += cost.ride_min[node]
+                row[BUS_KM] += graph.call_km[node]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _assign_to(graph, cost, demand, zone, work, total, skim, call_flow, call_board):  # type: ignore[no-untyped-def]
+    """Strategies, loading and skims towards one zone; return the demand left unserved [persons/h]."""
+    n_calls = len(graph.call_stop)
+    n_zones = len(graph.access_indptr) - 1
+    loaded = demand.shape[0] > 0
+    n_settled = _search(graph, cost, zone, work)
+    work.flow[:] = 0.0
+    work.used[:] = False
+    lost = 0.0
+    for origin in range(n_zones):
+        best, least = _best_access(graph, cost, origin, work)
+        if best < 0 or origin == zone:
+            total[origin, zone] = np.inf
+            if loaded:
+                lost += demand[origin, zone]
+            continue
+        total[origin, zone] = least
+        platform = n_calls + graph.access_stop[best]
+        work.used[platform] = True
+        if loaded:
+            work.flow[platform] += demand[origin, zone]
+    _load(graph, cost, n_settled, work, call_flow, call_board)
+    _expect(graph, cost, n_settled, work)
+    for origin in range(n_zones):
+        if total[origin, zone] == np.inf:
+            for j in range(N_SKIM):
+                skim[j, origin, zone] = 0.0
+            continue
+        best, _ = _best_access(graph, cost, origin, work)
+        row = work.mean[n_calls + graph.access_stop[best]]
+        for j in range(N_SKIM):
+            skim[j, origin, zone] = row[j]
+        skim[WALK, origin, zone] = row[WALK] + graph.access_min[best]
+    return lost
+
+
+@njit(cache=True, nogil=True, error_model="numpy", parallel=True)
+def assign_strategies(graph, cost, demand, chunk_indptr, total, skim, chunk_flow, lost):  # type: ignore[no-untyped-def]
+    """Optimal strategies, flows and expected skims between all zones.
+
+    Parameters
+    ----------
+    graph : TransitGraph
+    cost : TransitCost
+    demand : float64[Z, Z]            [persons/h], origin first; shape (0, 0) to compute skims only
+    chunk_indptr : int64[K + 1]       fixed chunks of destinations: K sums, added in order by the caller
+    total : float64[Z, Z]             [generalised min], overwritten; inf where no strategy leads
+    skim : float32[9, Z, Z]           expected values, overwritten; 0 where ``total`` is inf
+    chunk_flow : float64[K, 2, C]     [persons/h] leaving each call on board, and boarding there; added to
+    lost : float64[Z]                 [persons/h] unserved demand towards each zone, overwritten
+
+    Notes
+    -----
+    Spiess and Florian (1989). Checked by V-17 and by the twin in ``tests/naive_transit.py``. A zone has no
+    strategy to itself.
+    """
+    n_stops = len(graph.stop_indptr) - 1
+    for k in prange(len(chunk_indptr) - 1):
+        work = _new_work(len(graph.call_stop), n_stops, len(graph.walk_from) + len(graph.access_stop))
+        for zone in range(chunk_indptr[k], chunk_indptr[k + 1]):
+            lost[zone] = _assign_to(
+                graph, cost, demand, zone, work, total, skim, chunk_flow[k, 0], chunk_flow[k, 1]
+            )
