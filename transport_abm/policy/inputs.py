@@ -6,24 +6,15 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
-from importlib.resources import files
-from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transport_abm.core.errors import Fault, LeverError, ParameterError
 from transport_abm.core.parameters import Catalogue, did_you_mean, read_parameters
-
-if TYPE_CHECKING:
-    from transport_abm.policy.levers import LeverSetting
-
-
-def data_folder() -> Path:
-    """Folder of the shipped tables of the plan, parameters and scenarios."""
-    return Path(str(files("transport_abm.policy").joinpath("data")))
+from transport_abm.policy.levers import LeverSetting, apply_levers, change_values
+from transport_abm.policy.tables import data_folder
 
 
 class YearInputs(Mapping[str, float]):
@@ -170,8 +161,6 @@ def year_inputs(
     catalogue = shipped_catalogue()
     values = dict(catalogue.resolve(year, dict(overrides or {})))
     if levers:
-        from transport_abm.policy.levers import apply_levers, change_values
-
         changes = apply_levers(levers, year)
         change_values(values, changes)
         rows = [(change.lever, catalogue.parameters[change.path]) for change in changes]

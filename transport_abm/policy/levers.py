@@ -21,9 +21,8 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from transport_abm.core.errors import Fault, InputError, LeverError
 from transport_abm.core.parameters import did_you_mean
-from transport_abm.policy.inputs import data_folder
 from transport_abm.policy.schema import Schema
-from transport_abm.policy.tables import Row, raise_faults, read_rows
+from transport_abm.policy.tables import Row, data_folder, raise_faults, read_rows
 
 Operation = Literal["set", "add", "scale"]
 Ramp = Literal["step", "linear", "s-curve"]

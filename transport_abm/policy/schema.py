@@ -12,6 +12,14 @@ from transport_abm.core.parameters import did_you_mean
 
 LONGEST_SHOWN = 100
 
+_WORDS = (
+    ("Value error, ", ""),
+    ("Input should be ", ""),
+    ("String should match ", "a text that matches "),
+    ("String should have ", "a text of "),
+    ("Tuple should have ", "a list of "),
+)
+
 
 class Schema(BaseModel):
     """Base of every input: cannot be changed, takes no unknown field, documents itself."""
@@ -29,7 +37,7 @@ class Schema(BaseModel):
 
     if not TYPE_CHECKING:  # the checker keeps the typed signature of the fields
 
-        def __init__(self, **data: Any) -> None:
+        def __init__(self, /, **data: Any) -> None:
             try:
                 super().__init__(**data)
             except ValidationError as error:
@@ -102,14 +110,31 @@ def faults_of(error: ValidationError, file: str, schema: type[BaseModel]) -> lis
         elif item["type"] == "missing":
             faults.append(Fault(file, where, "a value", "nothing"))
         else:
-            expected = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-            faults.append(Fault(file, where, expected, show(item["input"])))
+            faults.append(Fault(file, where, _expected(item["msg"]), show(item["input"])))
     return faults
+
+
+def _expected(message: str) -> str:
+    """Words of pydantic, turned so that they follow 'expected'."""
+    for before, after in _WORDS:
+        if message.startswith(before):
+            return after + message.removeprefix(before)
+    return message
 
 
 def _moved(fault: Fault | str, file: str, where: str) -> Fault:
     """A fault found further down, told as a fault of this file."""
     if isinstance(fault, str):
         return Fault(file, where, fault, "a fault")
-    field = f"{where}.{fault.field}" if fault.field != where else where
+    field = fault.field if fault.field.startswith(where) else f"{where}.{fault.field}"
     return Fault(file, field, fault.expected, fault.got)
+
+
+def moved_faults(error: InputError, file: str) -> list[Fault]:
+    """Faults of an error, told as faults of a file."""
+    return [
+        Fault(file, fault.field, fault.expected, fault.got)
+        if isinstance(fault, Fault)
+        else Fault(file, "all", fault, "a fault")
+        for fault in error.faults
+    ]

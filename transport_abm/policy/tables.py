@@ -6,9 +6,15 @@ import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 
 from transport_abm.core.errors import Fault, InputError
+
+
+def data_folder() -> Path:
+    """Folder of the shipped tables of the plan, parameters and scenarios."""
+    return Path(str(files("transport_abm.policy").joinpath("data")))
 
 
 @dataclass
