@@ -83,7 +83,8 @@ class TransitResult:
     """Expected values, shape (zones, zones), origin first: ``total`` [generalised min], ``access_min`` (all
     walking), ``wait_min``, ``in_vehicle_min``, ``crowded_min`` (as perceived), ``boardings``,
     ``bus_boardings``, ``bus_km``, ``metro_km``, ``bus_min``, ``metro_min``. Where ``total`` is infinite the
-    others are 0.""" call_flow: F64
+    others are 0."""
+    call_flow: F64
     """Passengers per hour on the segment leaving each city call."""
     call_board: F64
     """Passengers per hour boarding at each city call."""
