@@ -1,0 +1,49 @@
+"""Builds the world of a run: city, people, base-year constants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from transport_abm.agents.synthesis import synthesise
+from transport_abm.base_year import BASE_YEAR, BaseYear
+from transport_abm.networks.city import City
+from transport_abm.networks.travel import build_travel
+from transport_abm.policy.inputs import year_inputs
+from transport_abm.world import World
+
+REPLICATION_STRIDE = 1_000_003
+"""Keeps the seeds of replications apart."""
+
+
+def run_seed(seed: int, replication: int) -> int:
+    """Seed of a run's draws: the same in every scenario, another in every replication."""
+    return seed + REPLICATION_STRIDE * replication
+
+
+def build_world(city: City, base: BaseYear, *, sample: float, seed: int, overrides: Mapping[str, float]) -> World:
+    """Build the people and the empty networks of a run.
+
+    Parameters
+    ----------
+    city
+        The city.
+    base
+        Constants of the base year.
+    sample
+        Share of the population [1].
+    seed
+        Seed of the run's draws.
+    overrides
+        Parameters that differ from the catalogue.
+
+    Returns
+    -------
+    World
+        State at the start of the base year.
+    """
+    inputs = year_inputs(BASE_YEAR, overrides)
+    households, persons, report = synthesise(city.zones, city.districts, inputs, sample=sample, seed=seed)
+    return World(
+        city=city, households=households, persons=persons, travel=build_travel(city), base=base, sample=sample,
+        seed=seed, fit=report.summary(),
+    )  # fmt: skip

@@ -1,0 +1,182 @@
+"""Solves the base year's constants on the model's own trips, with every lever at rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transport_abm.agents.destinations import PURPOSES, attraction, cumulative_shares, fit_scale
+from transport_abm.agents.mode_choice import (
+    choice_terms,
+    choose,
+    corrected_constant,
+    expected_central_share,
+    nest_theta,
+    observed_share,
+    reference_logsum,
+    traveller_terms,
+    zone_terms,
+)
+from transport_abm.agents.tours import central_trips, draw_tours, tour_terms, trip_count
+from transport_abm.agents.workplaces import jobs_in_year
+from transport_abm.base_year import (
+    BASE_YEAR,
+    FIT_SAMPLE,
+    FIT_SEED,
+    SHARE_TOLERANCE,
+    BaseYear,
+    fit_key,
+    read_base_year,
+    write_base_year,
+)
+from transport_abm.builder import build_world
+from transport_abm.core.steps import run_step
+from transport_abm.networks.city import City
+from transport_abm.networks.level_of_service import ACTIVE_KM
+from transport_abm.networks.travel import update_travel
+from transport_abm.policy.inputs import YearInputs, year_inputs
+from transport_abm.schedule import open_lines, place_work
+from transport_abm.world import World
+
+OUTER = 10
+INNER = 100
+
+
+def base_year(
+    city: City,
+    digest: str,
+    overrides: Mapping[str, float],
+    *,
+    tell: Callable[[str, float], None] | None = None,
+) -> BaseYear:
+    """Constants of a city and a set of parameters, from the cache or fitted now.
+
+    Parameters
+    ----------
+    city
+        The city.
+    digest
+        Digest of the city's files.
+    overrides
+        Parameters that differ from the catalogue.
+    tell
+        Progress: what is happening, and the share that is done.
+    """
+    key = fit_key(digest, overrides)
+    base = read_base_year(key)
+    if base is None:
+        base = fit_base_year(city, overrides, tell=tell)
+        write_base_year(key, base)
+    return base
+
+
+def fit_base_year(
+    city: City,
+    overrides: Mapping[str, float],
+    *,
+    sample: float = FIT_SAMPLE,
+    tell: Callable[[str, float], None] | None = None,
+) -> BaseYear:
+    """Fit mode constants, tour rates and destination scales to the observations of the base year.
+
+    Parameters
+    ----------
+    city
+        The city.
+    overrides
+        Parameters that differ from the catalogue.
+    sample
+        Share of the population on which to fit [1].
+    tell
+        Progress.
+
+    Returns
+    -------
+    BaseYear
+        The constants, with the gaps that are left.
+    """
+    inputs = year_inputs(BASE_YEAR, overrides)
+    world = build_world(city, BaseYear.start(), sample=sample, seed=FIT_SEED, overrides=overrides)
+    available = {
+        "world": world, "city": city, "persons": world.persons, "households": world.households, "inputs": inputs,
+    }  # fmt: skip
+    run_step(place_work, available)
+    run_step(open_lines, available)
+    world.travellers = traveller_terms(world.persons, world.households, inputs, seed=world.seed)
+    for outer in range(1, OUTER + 1):
+        if tell is not None:
+            tell("Fitting the base year to the observed shares", (outer - 1) / OUTER)
+        _fit_tours(world, inputs)
+        _fit_constants(world, inputs)
+        if outer == OUTER:
+            break
+        terms = choice_terms(world.base.constants(), city.fares, inputs)
+        zone = zone_terms(city.zones, world.travel.radius_km, inputs)
+        assert world.tours is not None
+        choose(world.tours, world.travellers, world.travel.los, zone, terms, seed=world.seed)
+        count = trip_count(world.tours, len(city.zones))
+        update_travel(world.travel, city, inputs, count, weight=world.weight, step=1.0 / outer if outer < 4 else 0.25)
+    return world.base
+
+
+def _fit_tours(world: World, inputs: YearInputs) -> None:
+    """Destination scales and the rate of other tours at the present level of service; draws the year's tours."""
+    assert world.travellers is not None
+    city = world.city
+    terms = choice_terms(world.base.constants(), city.fares, inputs)
+    zone = zone_terms(city.zones, world.travel.radius_km, inputs)
+    logsum = reference_logsum(world.travellers, world.travel.los, zone, terms)
+    pull = attraction(city.zones, jobs_in_year(city.zones, city.districts, inputs), inputs)
+    distance = world.travel.los[0, :, :, ACTIVE_KM]
+    residents = world.residents()
+    scale = [
+        fit_scale(pull[p], logsum, distance, residents, inputs[f"destination.mean_distance_{purpose}_km"])
+        for p, purpose in enumerate(PURPOSES)
+    ]
+    cumulative = cumulative_shares(pull, logsum, np.array(scale))
+    observed = inputs["tours.trips_central_2019"] / world.weight
+
+    def trips(rate_scale: float) -> float:
+        terms = tour_terms(inputs, rate_scale, normal_year=True)
+        tours = draw_tours(
+            world.persons, world.households, terms, cumulative, seed=world.seed, year=BASE_YEAR
+        )
+        return float(central_trips(tours, world.central)[0])
+
+    # Other tours grow almost in proportion to the scale, so a few secant steps are enough.
+    low, high = 0.0, world.base.rate_scale
+    at_low, at_high = trips(low), trips(high)
+    rate = high
+    for _ in range(4):
+        rate = high + (observed - at_high) * (high - low) / (at_high - at_low)
+        low, at_low, high, at_high = high, at_high, rate, trips(rate)
+        if abs(at_high / observed - 1.0) < 1e-4:
+            break
+    world.base = replace(
+        world.base, destination_scale=tuple(scale), rate_scale=rate, trips_gap=at_high / observed - 1.0
+    )
+    world.tours = draw_tours(
+        world.persons, world.households, tour_terms(inputs, rate), cumulative, seed=world.seed, year=BASE_YEAR
+    )
+
+
+def _fit_constants(world: World, inputs: YearInputs) -> None:
+    """Log-share rule on expected shares until they meet the observed ones."""
+    assert world.tours is not None and world.travellers is not None
+    zone = zone_terms(world.city.zones, world.travel.radius_km, inputs)
+    observed, theta = observed_share(inputs), nest_theta(inputs)
+    constant: NDArray[np.float64] = world.base.constants()
+    gap = 1.0
+    for _ in range(INNER):
+        terms = choice_terms(constant, world.city.fares, inputs)
+        share = expected_central_share(
+            world.tours, world.travellers, world.travel.los, zone, terms, world.central, seed=world.seed
+        )
+        gap = float(np.abs(share - observed).max())
+        if gap < SHARE_TOLERANCE:
+            break
+        constant = corrected_constant(constant, observed, share, theta)
+    world.base = replace(world.base, constant=tuple(float(c) for c in constant), share_gap=gap)

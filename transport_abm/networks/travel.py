@@ -1,0 +1,294 @@
+"""Travel: what roads, transit, walking and cycling offer in a year, and how traffic feeds back on it.
+
+One iteration assigns the trips of each period to transit and roads, and mixes the new times into the
+level-of-service table that choices read:  c <- (1 - l) c + l c_new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from transport_abm.core.vocabulary import PERIOD_LENGTH_H, Mode, Period, TransitMode, TransitOption
+from transport_abm.networks.assignment import RoadState, assign_roads, skim_roads
+from transport_abm.networks.city import F32, F64, City
+from transport_abm.networks.level_of_service import (
+    ACTIVE_KM,
+    CAR_KM,
+    CAR_MIN,
+    CHARGE_CNY,
+    LEZ_CNY,
+    N_LOS,
+    TRANSIT_CNY,
+    TRANSIT_MIN,
+)
+from transport_abm.networks.road_skims import active_skim_m, entering_links, fill_intrazonal, road_problem
+from transport_abm.networks.transit_assignment import (
+    TransitCrowding,
+    TransitResult,
+    TransitService,
+    assign_transit,
+    bus_segment_time_s,
+    build_transit_service,
+    free_crowding,
+    transit_fare_cny,
+    update_crowding,
+)
+from transport_abm.networks.transit_service import pattern_runs
+from transport_abm.policy.inputs import YearInputs
+
+OPTION_OF_MODE = {Mode.BUS: TransitOption.BUS, Mode.METRO: TransitOption.METRO, Mode.BUS_METRO: TransitOption.BUS_METRO}
+
+
+@dataclass
+class Travel:
+    """State of the supply side: skims, flows and times by period."""
+
+    radius_km: F32
+    """Mean distance of trips inside each zone [km]."""
+    nearest: np.ndarray[tuple[int], np.dtype[np.int64]]
+    """Nearest other zone of each zone."""
+    los: F32
+    """Level of service, float32 of shape (periods, zones, zones, ``N_LOS``)."""
+    transit_km: F32
+    """Bus and metro km of each transit option: shape (options, periods, 2, zones, zones)."""
+    link_flow_pcuh: F64
+    link_time_s: F64
+    """By period and link."""
+    road_state: list[RoadState | None]
+    road_gap: F64
+    """Relative gap of the road equilibrium by period."""
+    crowding: list[TransitCrowding]
+    transit_result: dict[tuple[int, int], TransitResult] = field(default_factory=dict)
+    transit_change: float = np.inf
+    bus_speed_kmh: F64 = field(default_factory=lambda: np.full(len(Period), np.nan))
+    boardings: F64 = field(default_factory=lambda: np.zeros(len(TransitMode)))
+    """Boardings of bus and metro per weekday."""
+    metro_load: F64 = field(default_factory=lambda: np.zeros(0))
+    """Load over places of each metro section in the morning peak [1]."""
+    metro_passenger_km: F64 = field(default_factory=lambda: np.zeros(0))
+    """Passenger-km of each metro section in the morning peak hour."""
+    metro_length_km: float = 0.0
+    services: dict[tuple[int, int], TransitService] = field(default_factory=dict)
+
+
+def build_travel(city: City) -> Travel:
+    """Travel before any traffic: walking and cycling distances; the rest is empty.
+
+    Parameters
+    ----------
+    city
+        The city.
+
+    Returns
+    -------
+    Travel
+        To be filled by ``open_year`` and ``update_travel``.
+    """
+    n, periods = len(city.zones), len(Period)
+    active_m = active_skim_m(city)
+    los = np.zeros((periods, n, n, N_LOS), np.float32)
+    los[..., ACTIVE_KM] = active_m / 1000.0
+    away = active_m.copy()
+    np.fill_diagonal(away, np.inf)
+    return Travel(
+        radius_km=np.diagonal(active_m).astype(np.float32) / np.float32(1000.0),
+        nearest=np.argmin(away, axis=1),
+        los=los,
+        transit_km=np.zeros((len(TransitOption), periods, 2, n, n), np.float32),
+        link_flow_pcuh=np.zeros((periods, city.roads.n_links)),
+        link_time_s=np.zeros((periods, city.roads.n_links)),
+        road_state=[None] * periods,
+        road_gap=np.full(periods, np.inf),
+        crowding=[free_crowding(city.transit) for _ in range(periods)],
+    )
+
+
+def open_year(travel: Travel, city: City, inputs: YearInputs) -> None:
+    """Compile the transit services of a year and, in the first year, find the empty roads' times."""
+    travel.services = {
+        (int(option), int(period)): build_transit_service(city, inputs, year=inputs.year, period=period, option=option)
+        for option in TransitOption
+        for period in Period
+    }
+    # Times of an earlier year's strategies cannot be compared with those of new lines.
+    travel.transit_result = {}
+    runs = pattern_runs(city.transit, inputs, inputs.year)
+    metro = runs & (city.transit.line_mode[city.transit.pattern_line] == TransitMode.METRO)
+    length_m = np.add.reduceat(np.append(city.transit.segment_length_m, 0.0), city.transit.pattern_indptr[:-1]) if len(runs) else np.zeros(0)
+    # A line's two directions are two patterns; a section is counted once.
+    travel.metro_length_km = float(length_m[metro].sum() / 2000.0)
+    first = travel.road_state[0] is None
+    if first:
+        nothing = np.zeros((len(Mode), len(Period), len(city.zones), len(city.zones)), np.int32)
+        update_travel(travel, city, inputs, nothing, weight=0.0, step=1.0)
+
+
+def update_travel(
+    travel: Travel, city: City, inputs: YearInputs, count: np.ndarray[tuple[int, ...], np.dtype[np.int32]], *, weight: float, step: float
+) -> None:
+    """Assign the trips of a day and mix the new times and costs into the level of service.
+
+    Parameters
+    ----------
+    travel
+        State; changed in place.
+    city
+        The city.
+    inputs
+        Parameters of the year.
+    count
+        Sampled trips by mode, period, origin and destination.
+    weight
+        Persons that one sampled person stands for.
+    step
+        Weight ``l`` of the new times, 0-1.
+
+    Raises
+    ------
+    NetworkError
+        If demand cannot be served on the network.
+    """
+    fresh = np.empty((len(city.zones), len(city.zones), N_LOS), np.float32)
+    change = [0.0]
+    boardings = np.zeros(len(TransitMode))
+    for period in Period:
+        fresh[:] = travel.los[period]
+        _update_roads(travel, city, inputs, period, count[:, period], weight, fresh)
+        change.append(_update_transit(travel, city, inputs, period, count[:, period], weight, step, fresh, boardings))
+        _mix(travel.los[period], fresh, step)
+    travel.transit_change = max(change)
+    travel.boardings = boardings
+
+
+def hourly(inputs: YearInputs, period: Period) -> float:
+    """Factor from a period's trips to the flow of its design hour [1/h]."""
+    return inputs[f"traffic.peak_hour_factor_{period.name.lower()}"] / PERIOD_LENGTH_H[period]
+
+
+def _update_roads(
+    travel: Travel, city: City, inputs: YearInputs, period: Period, count: np.ndarray[tuple[int, ...], np.dtype[np.int32]], weight: float, fresh: F32
+) -> None:
+    """Vehicles of one period to the roads; times, distances and charges into ``fresh``."""
+    cars = count[Mode.CAR_DRIVER].astype(np.float64)
+    hired = (count[Mode.TAXI].astype(np.float64) + count[Mode.RIDE_HAIL]) / inputs["traffic.hired_occupancy"]
+    vehicles = cars + hired / (1.0 - inputs["traffic.hired_empty_share"])
+    background = inputs[f"traffic.background_share_{period.name.lower()}"]
+    demand = vehicles * (weight * hourly(inputs, period) / (1.0 - background))
+    charge, lez = _charges(inputs, period)
+    problem = road_problem(
+        city, inputs, period=period, year=inputs.year, charge_s=charge / _value_of_minute(inputs) * 60.0
+    )
+    flows = assign_roads(
+        problem, city.zones.node, demand, gap=inputs["traffic.road_gap"], max_iterations=int(inputs["traffic.road_iterations"]),
+        state=travel.road_state[period],
+    )  # fmt: skip
+    travel.road_state[period] = flows.state
+    travel.road_gap[period] = flows.relative_gap
+    travel.link_flow_pcuh[period] = flows.flow_pcuh
+    travel.link_time_s[period] = flows.time_s
+    entering = entering_links(city, inputs).astype(np.float64)
+    attributes = np.stack([flows.time_s, city.roads.length_m, entering])
+    skim = skim_roads(problem, flows.cost_s, city.zones.node, attributes)
+    time_s, length_m, entries = skim[1], skim[2], skim[3]
+    fill_intrazonal(city, time_s, length_m, entries)
+    fresh[..., CAR_MIN] = time_s / 60.0
+    fresh[..., CAR_KM] = length_m / 1000.0
+    fresh[..., CHARGE_CNY] = np.where(np.isfinite(entries), entries, 0.0) * charge
+    fresh[..., LEZ_CNY] = np.where(np.isfinite(entries), entries, 0.0) * lez
+
+
+def _charges(inputs: YearInputs, period: Period) -> tuple[float, float]:
+    """Area charge and low-emission charge for one entry in a period [CNY]."""
+    peak = period in (Period.AM, Period.PM)
+    holds = peak or (period is Period.MIDDAY and not inputs["road_charge.peak_only"] > 0.5)
+    return (inputs["road_charge.cny"], inputs["road_charge.lez_cny"]) if holds else (0.0, 0.0)
+
+
+def _value_of_minute(inputs: YearInputs) -> float:
+    """Yuan that the middle class of travellers pays for a minute; turns charges into time on the road."""
+    return inputs["mode_choice.value_of_time_middle_cny_h"] / 60.0
+
+
+def _update_transit(
+    travel: Travel, city: City, inputs: YearInputs, period: Period, count: np.ndarray[tuple[int, ...], np.dtype[np.int32]],
+    weight: float, step: float, fresh: F32, boardings: F64,
+) -> float:  # fmt: skip
+    """Passengers of one period to the lines; generalised times and fares into ``fresh``. Largest change of times."""
+    per_hour = weight * hourly(inputs, period)
+    time_s = bus_segment_time_s(city.transit, city.roads, travel.link_time_s[period], inputs)
+    call_flow = np.zeros(len(city.transit.stop))
+    board = np.zeros(len(city.transit.stop))
+    change = 0.0
+    diagonal = np.arange(len(city.zones))
+    for mode, option in OPTION_OF_MODE.items():
+        demand = count[mode] * per_hour
+        demand[diagonal, diagonal] = 0.0
+        result = assign_transit(
+            travel.services[int(option), int(period)], demand, time_s, crowding=travel.crowding[period],
+            previous=travel.transit_result.get((int(option), int(period))),
+        )  # fmt: skip
+        travel.transit_result[int(option), int(period)] = result
+        change = max(change, result.change)
+        call_flow += result.call_flow
+        board += result.call_board
+        skims = result.skims
+        # The strategy's total counts crowding, waits, walks and transfers in weighted minutes.
+        total = skims["total"].copy()
+        fare = transit_fare_cny(city.fares, skims["bus_km"], skims["metro_km"], skims["bus_boardings"], inputs)
+        _fill_transit_intrazonal(travel, total, fare, skims)
+        fresh[..., TRANSIT_MIN + int(option)] = total
+        fresh[..., TRANSIT_CNY + int(option)] = fare
+        travel.transit_km[int(option), period, 0] = skims["bus_km"]
+        travel.transit_km[int(option), period, 1] = skims["metro_km"]
+    travel.crowding[period] = update_crowding(
+        city.transit, inputs, call_flow, year=inputs.year, period=period, previous=travel.crowding[period], step=step
+    )
+    _measure_transit(travel, city, inputs, period, call_flow, board / max(hourly(inputs, period), 1e-12), time_s, boardings)
+    return change
+
+
+def _fill_transit_intrazonal(travel: Travel, total: F32, fare: F32, skims: Mapping[str, F32]) -> None:
+    """Trips inside a zone ride as to the nearest zone, for the part of the way that they are long."""
+    zone = np.arange(len(travel.nearest))
+    near = travel.nearest
+    away_km = travel.los[0, zone, near, ACTIVE_KM]
+    part = np.minimum(1.0, travel.radius_km / np.maximum(away_km, 1e-3))
+    riding = skims["crowded_min"][zone, near]
+    total[zone, zone] = total[zone, near] - riding * (1.0 - part)
+    fare[zone, zone] = fare[zone, near]
+
+
+def _measure_transit(
+    travel: Travel, city: City, inputs: YearInputs, period: Period, call_flow: F64, call_board: F64, time_s: F64, boardings: F64
+) -> None:
+    """Boardings of the day, bus speed and metro load."""
+    transit = city.transit
+    call_line = np.repeat(transit.pattern_line, np.diff(transit.pattern_indptr))
+    runs = np.repeat(pattern_runs(transit, inputs, inputs.year), np.diff(transit.pattern_indptr))
+    metro = transit.line_mode[call_line] == TransitMode.METRO
+    boardings[TransitMode.METRO] += call_board[metro].sum()
+    boardings[TransitMode.BUS] += call_board[~metro].sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        departures = np.where(runs, 60.0 / transit.line_headway_min[call_line, period], 0.0)
+    bus = ~metro & runs & (transit.segment_length_m > 0)
+    hours = float((time_s[bus] * departures[bus]).sum() / 3600.0)
+    if hours > 0:
+        travel.bus_speed_kmh[period] = float((transit.segment_length_m[bus] * departures[bus]).sum() / 1000.0 / hours)
+    if period is Period.AM:
+        section = metro & runs & (transit.segment_length_m > 0)
+        places = departures * transit.line_vehicle_capacity[call_line]
+        travel.metro_load = np.divide(call_flow, places, out=np.zeros_like(call_flow), where=section & (places > 0))
+        travel.metro_passenger_km = np.where(section, call_flow * transit.segment_length_m / 1000.0, 0.0)
+
+
+def _mix(old: F32, new: F32, step: float) -> None:
+    """Move the old values towards the new ones; what was or becomes infinite takes the new value at once."""
+    if step >= 1.0:
+        old[:] = new
+        return
+    with np.errstate(invalid="ignore"):
+        mixed = old + np.float32(step) * (new - old)
+    old[:] = np.where(np.isfinite(old) & np.isfinite(new), mixed, new)

@@ -1,0 +1,328 @@
+"""Every reported quantity: one function each, with its unit and its definition in words.
+
+The green-trip share follows the statistics' definition: of the weekday trips with at least one end in the central
+districts, walking included, the share made on foot, by bicycle (shared and electric ones too), bus or metro.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from transport_abm.agents.tours import DEPART, DESTINATION, ORIGIN, PURPOSE, Tours
+from transport_abm.core.vocabulary import GREEN_MODES, LinkClass, Mode, Period, Purpose, TransitMode
+from transport_abm.networks.city import City
+from transport_abm.networks.level_of_service import ACTIVE_KM, CAR_KM, CAR_MIN
+from transport_abm.networks.travel import Travel
+from transport_abm.policy.inputs import YearInputs
+
+Row = tuple[str, str, float]
+"""District (empty: the outcome's own domain), class (empty: total), value."""
+
+TRANSIT_OF_MODE = {Mode.BUS: 0, Mode.METRO: 1, Mode.BUS_METRO: 2}
+GREEN = np.isin(np.arange(len(Mode)), [int(mode) for mode in GREEN_MODES])
+
+
+@dataclass(frozen=True)
+class YearView:
+    """What the outcomes of one year are measured on."""
+
+    city: City
+    travel: Travel
+    tours: Tours
+    count: NDArray[np.int32]
+    """Sampled trips by mode, period, origin and destination."""
+    weight: float
+    """Persons that one sampled person stands for."""
+    residents: NDArray[np.float64]
+    """Living residents by home zone, weighted [persons]."""
+    inputs: YearInputs
+    gap: Mapping[str, float]
+    """How far the equilibrium is from its thresholds."""
+
+    @cached_property
+    def central(self) -> NDArray[np.bool_]:
+        """By zone: in the central city."""
+        return self.city.districts.central[self.city.zones.district]
+
+    @cached_property
+    def pair_count(self) -> NDArray[np.int64]:
+        """Sampled trips by mode, origin and destination, all periods."""
+        return self.count.sum(axis=1, dtype=np.int64)
+
+    @cached_property
+    def touches_central(self) -> NDArray[np.bool_]:
+        """By origin and destination: an end lies in the central city."""
+        return self.central[:, None] | self.central[None, :]
+
+    @cached_property
+    def central_count(self) -> NDArray[np.int64]:
+        """Sampled trips by mode with an end in the central city."""
+        return np.asarray(self.pair_count[:, self.touches_central].sum(axis=1))
+
+    @cached_property
+    def district_count(self) -> NDArray[np.int64]:
+        """Sampled trips by district and mode, of the trips with an end in the district."""
+        out = np.zeros((len(self.city.districts.name_en), len(Mode)), np.int64)
+        for d in range(len(out)):
+            inside = self.city.zones.district == d
+            out[d] = self.pair_count[:, inside[:, None] | inside[None, :]].sum(axis=1)
+        return out
+
+    @cached_property
+    def mode_km(self) -> NDArray[np.float64]:
+        """Passenger-km by mode and origin zone [person-km/day]."""
+        km = np.zeros((len(Mode), len(self.city.zones)))
+        for mode in Mode:
+            for period in Period:
+                table = self.travel.los[period]
+                if mode in TRANSIT_OF_MODE:
+                    option = TRANSIT_OF_MODE[mode]
+                    distance = self.travel.transit_km[option, period].sum(axis=0)
+                elif mode >= Mode.TAXI:
+                    distance = table[:, :, CAR_KM]
+                else:
+                    distance = table[:, :, ACTIVE_KM]
+                trips = self.count[mode, period]
+                km[mode] += np.where(trips > 0, trips * np.where(np.isfinite(distance), distance, 0.0), 0.0).sum(axis=1)
+        return km * self.weight
+
+
+Measure = Callable[[YearView], Iterator[Row]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A reported quantity."""
+
+    name: str
+    unit: str
+    label_en: str
+    label_zh: str
+    definition: str
+    measure: Measure
+
+
+OUTCOMES: dict[str, Outcome] = {}
+
+
+def outcome(unit: str, label_en: str, label_zh: str, definition: str) -> Callable[[Measure], Measure]:
+    """Register a function as an outcome; its name is the outcome's."""
+
+    def register(measure: Measure) -> Measure:
+        OUTCOMES[measure.__name__] = Outcome(measure.__name__, unit, label_en, label_zh, definition, measure)
+        return measure
+
+    return register
+
+
+def record_outcomes(view: YearView) -> pd.DataFrame:
+    """All outcomes of a year, as rows outcome, year, district, class, value, unit."""
+    rows: list[tuple[Any, ...]] = []
+    for item in OUTCOMES.values():
+        rows += [
+            (item.name, view.inputs.year, district, class_, float(value), item.unit)
+            for district, class_, value in item.measure(view)
+        ]
+    return pd.DataFrame(rows, columns=["outcome", "year", "district", "class", "value", "unit"])
+
+
+@outcome("1", "Green-trip share, central city", "中心城区绿色出行比例",
+         "weekday trips with an end in the central districts, walking included: share on foot, by bicycle, bus or metro")  # fmt: skip
+def green_share(view: YearView) -> Iterator[Row]:
+    """The plan's green-trip share, and the same for each district."""
+    yield "", "", _share(view.central_count, GREEN)
+    for name, count in zip(view.city.districts.name_en, view.district_count, strict=True):
+        yield name, "", _share(count, GREEN)
+
+
+@outcome("1", "Green share of motorised trips", "机动化出行中的绿色比例",
+         "bus and metro among the motorised trips with an end in the central districts")  # fmt: skip
+def green_share_motorised(view: YearView) -> Iterator[Row]:
+    """Variant: motorised trips only."""
+    motorised = np.arange(len(Mode)) >= Mode.BUS
+    yield "", "", _share(np.where(motorised, view.central_count, 0), GREEN)
+
+
+@outcome("1", "Green-trip share, whole city", "全市绿色出行比例", "as the green-trip share, for all trips of the city")
+def green_share_city(view: YearView) -> Iterator[Row]:
+    """Variant: all districts."""
+    yield "", "", _share(view.pair_count.sum(axis=(1, 2)), GREEN)
+
+
+@outcome("1", "Green-trip share without e-bikes", "中心城区绿色出行比例（不计电动自行车）",
+         "as the green-trip share, e-bike trips counted as not green")  # fmt: skip
+def green_share_no_e_bike(view: YearView) -> Iterator[Row]:
+    """Variant: e-bikes are not green."""
+    yield "", "", _share(view.central_count, GREEN & (np.arange(len(Mode)) != Mode.E_BIKE))
+
+
+@outcome("1", "Mode share", "出行方式分担率", "share of the trips with an end in the central districts, or in the district")
+def mode_share(view: YearView) -> Iterator[Row]:
+    """Shares of all modes, central city and each district."""
+    domains = [("", view.central_count), *zip(view.city.districts.name_en, view.district_count, strict=True)]
+    for name, count in domains:
+        for mode in Mode:
+            yield name, mode.name.lower(), count[mode] / max(1, count.sum())
+
+
+@outcome("trips/day", "Trips, central city", "中心城区出行量", "weekday trips with an end in the central districts, or in the district")
+def trips(view: YearView) -> Iterator[Row]:
+    """Trips by mode, central city and each district."""
+    yield "", "", view.central_count.sum() * view.weight
+    for mode in Mode:
+        yield "", mode.name.lower(), view.central_count[mode] * view.weight
+    for name, count in zip(view.city.districts.name_en, view.district_count, strict=True):
+        yield name, "", count.sum() * view.weight
+
+
+@outcome("trips/day", "Trips, whole city", "全市出行量", "all weekday trips of the city")
+def trips_city(view: YearView) -> Iterator[Row]:
+    """Trips of the whole city by mode."""
+    count = view.pair_count.sum(axis=(1, 2))
+    yield "", "", count.sum() * view.weight
+    for mode in Mode:
+        yield "", mode.name.lower(), count[mode] * view.weight
+
+
+@outcome("person-km/day", "Passenger-km", "客运周转量", "person-kilometres of all weekday trips, by the district of origin")
+def passenger_km(view: YearView) -> Iterator[Row]:
+    """Passenger-km by mode, whole city and by district."""
+    yield "", "", view.mode_km.sum()
+    for mode in Mode:
+        yield "", mode.name.lower(), view.mode_km[mode].sum()
+    by_zone = view.mode_km.sum(axis=0)
+    for d, name in enumerate(view.city.districts.name_en):
+        yield name, "", by_zone[view.city.zones.district == d].sum()
+
+
+@outcome("km", "Mean trip distance", "平均出行距离", "person-km over trips, whole city, by mode")
+def mean_distance(view: YearView) -> Iterator[Row]:
+    """Mean distance of a trip."""
+    count = view.pair_count.sum(axis=(1, 2)) * view.weight
+    yield "", "", view.mode_km.sum() / max(1.0, count.sum())
+    for mode in Mode:
+        if count[mode] > 0:
+            yield "", mode.name.lower(), view.mode_km[mode].sum() / count[mode]
+
+
+@outcome("km", "Mean commute distance, central residents", "中心城区居民平均通勤距离",
+         "network distance between home and work of the central districts' residents who go to work")  # fmt: skip
+def commute_distance(view: YearView) -> Iterator[Row]:
+    """Mean commute distance."""
+    table = view.tours.table
+    commute = (table[:, PURPOSE] == Purpose.WORK) & view.central[table[:, ORIGIN]]
+    distance = view.travel.los[Period.AM, :, :, ACTIVE_KM]
+    yield "", "", float(distance[table[commute, ORIGIN], table[commute, DESTINATION]].mean(dtype=np.float64)) if commute.any() else 0.0
+
+
+@outcome("1", "Commutes among trips that start in the morning peak", "早高峰出发出行中通勤比例",
+         "tours to work and school among all tours that start between 7 and 9, whole city")  # fmt: skip
+def commute_share_am(view: YearView) -> Iterator[Row]:
+    """Share of mandatory tours in the morning peak."""
+    table = view.tours.table
+    am = table[:, DEPART] == Period.AM
+    yield "", "", float(np.mean(table[am, PURPOSE] <= Purpose.SCHOOL)) if am.any() else 0.0
+
+
+@outcome("min", "Mean time of a car trip", "小汽车平均出行时间", "car drivers' in-vehicle time, whole city, by period")
+def car_time(view: YearView) -> Iterator[Row]:
+    """Mean in-vehicle time of car drivers."""
+    for period in Period:
+        trips_pair = view.count[Mode.CAR_DRIVER, period]
+        total = trips_pair.sum()
+        if total:
+            minutes = np.where(trips_pair > 0, view.travel.los[period, :, :, CAR_MIN], 0.0)
+            yield "", period.name.lower(), float((trips_pair * minutes).sum(dtype=np.float64) / total)
+
+
+@outcome("km/h", "Network speed", "路网平均速度", "vehicle-km over vehicle-hours on drive links in the central rings (inside the 5th)")
+def network_speed(view: YearView) -> Iterator[Row]:
+    """Mean speed of motor traffic inside the 5th ring, by period."""
+    inside = view.city.roads.ring <= 5
+    for period in Period:
+        flow = view.travel.link_flow_pcuh[period][inside]
+        hours = (flow * view.travel.link_time_s[period][inside])[flow > 0].sum() / 3600.0
+        if hours > 0:
+            yield "", period.name.lower(), float((flow * view.city.roads.length_m[inside]).sum() / 1000.0 / hours)
+
+
+@outcome("km/h", "Bus speed in the morning peak", "早高峰公交运营速度", "bus-km over bus-hours inside the 5th ring, dwell time included")
+def bus_speed(view: YearView) -> Iterator[Row]:
+    """Mean running speed of buses in the peaks."""
+    for period in (Period.AM, Period.PM):
+        speed = view.travel.bus_speed_kmh[period]
+        if np.isfinite(speed):
+            yield "", period.name.lower(), float(speed)
+
+
+@outcome("vehicle-km/day", "Car-km", "小汽车行驶里程", "weekday kilometres of private cars, taxis and ride-hail cars, empty running included, by the district of the trip's origin")  # fmt: skip
+def car_km(view: YearView) -> Iterator[Row]:
+    """Vehicle-km of private and hired cars."""
+    private = view.mode_km[Mode.CAR_DRIVER]
+    hired = (view.mode_km[Mode.TAXI] + view.mode_km[Mode.RIDE_HAIL]) / view.inputs["traffic.hired_occupancy"]
+    hired = hired / (1.0 - view.inputs["traffic.hired_empty_share"])
+    yield "", "", float((private + hired).sum())
+    yield "", "private", float(private.sum())
+    yield "", "hired", float(hired.sum())
+    for d, name in enumerate(view.city.districts.name_en):
+        yield name, "", float((private + hired)[view.city.zones.district == d].sum())
+
+
+@outcome("boardings/day", "Transit boardings", "公共交通客运量", "weekday boardings of all lines, transfers counted")
+def boardings(view: YearView) -> Iterator[Row]:
+    """Boardings of bus and metro."""
+    for mode in TransitMode:
+        yield "", mode.name.lower(), view.travel.boardings[mode]
+
+
+@outcome("1", "Metro crowding in the morning peak", "早高峰地铁拥挤度",
+         "passenger-km on sections whose load is above the trains' places; and the mean load of passengers' sections")  # fmt: skip
+def crowding(view: YearView) -> Iterator[Row]:
+    """Share of metro passenger-km above capacity and mean load factor."""
+    load, km = view.travel.metro_load, view.travel.metro_passenger_km
+    if km.sum() > 0:
+        yield "", "over_capacity", float(km[load > 1.0].sum() / km.sum())
+        yield "", "mean_load", float((load * km).sum() / km.sum())
+
+
+@outcome("persons", "Residents", "常住人口", "living residents, weighted, whole city and by district")
+def residents(view: YearView) -> Iterator[Row]:
+    """Residents."""
+    yield "", "", float(view.residents.sum())
+    for d, name in enumerate(view.city.districts.name_en):
+        yield name, "", float(view.residents[view.city.zones.district == d].sum())
+
+
+@outcome("km", "Metro in service", "地铁运营里程", "length of the metro lines in service, one direction")
+def metro_length(view: YearView) -> Iterator[Row]:
+    """Length of metro lines in service."""
+    yield "", "", view.travel.metro_length_km
+
+
+@outcome("1", "Equilibrium gap", "均衡误差", "road: relative gap; share: largest change of a mode share in the last iteration; transit: largest mean change of times")  # fmt: skip
+def gap(view: YearView) -> Iterator[Row]:
+    """Gaps of the last iteration."""
+    for name, value in view.gap.items():
+        yield "", name, value
+
+
+@outcome("1", "Converged", "是否收敛", "1 if every gap of the year is below its threshold")
+def converged(view: YearView) -> Iterator[Row]:
+    """Convergence flag."""
+    yield "", "", float(view.gap["excess"] <= 1.0)
+
+
+def _share(count: NDArray[np.int64], part: NDArray[np.bool_]) -> float:
+    """Share of the chosen modes; zero where there are no trips."""
+    total = float(count.sum())
+    return float(count[part].sum()) / total if total else 0.0
+
+
+LINK_CLASS_NAME = {int(item): item.name.lower() for item in LinkClass}

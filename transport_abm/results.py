@@ -1,0 +1,265 @@
+"""Results of a run and ensembles of runs: one long table of outcomes, a manifest, and the flows for the maps.
+
+A run directory holds ``outcomes.parquet``, ``roads.parquet``, ``transit.parquet`` and ``manifest.json``. It is written
+under another name and moved into place, so that it is either whole or not there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from transport_abm.core.errors import Fault, StoreError
+from transport_abm.policy.targets import Target, read_targets
+
+COLUMNS = ("outcome", "year", "district", "class", "value", "unit")
+FILES = {"outcomes": "outcomes.parquet", "roads": "roads.parquet", "transit": "transit.parquet"}
+MANIFEST = "manifest.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Results:
+    """Outcomes of one run.
+
+    ``table`` is long: outcome, year, district (empty: the outcome's own domain), class, value, unit.
+    """
+
+    manifest: Mapping[str, Any]
+    table: pd.DataFrame
+    roads: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Flow of each link in the peaks of some years: year, link, am_pcuh, pm_pcuh, load (flow over capacity)."""
+    transit: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Passengers of each metro section in the morning peak of some years."""
+
+    def __getitem__(self, outcome: str) -> pd.Series[float]:
+        """Series of an outcome over the years, in its own domain and without class."""
+        return self.series(outcome)
+
+    def series(self, outcome: str, *, district: str = "", class_: str = "") -> pd.Series[float]:
+        """Series of an outcome over the years.
+
+        Parameters
+        ----------
+        outcome
+            Name of the outcome.
+        district
+            English name of a district; empty for the outcome's own domain.
+        class_
+            Class, such as a mode; empty for the total.
+
+        Raises
+        ------
+        KeyError
+            If the run has no such outcome.
+        """
+        rows = self.table[
+            (self.table["outcome"] == outcome) & (self.table["district"] == district) & (self.table["class"] == class_)
+        ]
+        if rows.empty:
+            known = sorted(set(self.table["outcome"]))
+            raise KeyError(f"outcome {outcome!r} (district {district!r}, class {class_!r}); known: {', '.join(known)}")
+        return pd.Series(rows["value"].to_numpy(), index=rows["year"].to_numpy(), name=outcome)
+
+    def frame(self) -> pd.DataFrame:
+        """Copy of the whole table."""
+        return self.table.copy()
+
+    @property
+    def name(self) -> str:
+        """Name of the scenario."""
+        return str(self.manifest["scenario"]["name"])
+
+    @property
+    def years(self) -> list[int]:
+        """Simulated years."""
+        return sorted(int(year) for year in self.table["year"].unique())
+
+    @property
+    def converged(self) -> bool:
+        """True if every year met the thresholds of the equilibrium."""
+        return bool(self.series("converged").min() > 0.5)
+
+    def targets(self) -> pd.DataFrame:
+        """Targets of the plan beside this run; see ``Ensemble.targets``."""
+        return Ensemble((self,)).targets()
+
+    def save(self, folder: Path | str) -> Path:
+        """Write the run directory, whole or not at all.
+
+        Raises
+        ------
+        StoreError
+            If the folder exists already or cannot be written.
+        """
+        folder = Path(folder)
+        if folder.exists():
+            raise StoreError(f"{folder}: expected a new folder, got one that exists; give another name")
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        except OSError as error:
+            raise StoreError(f"{folder}: cannot be written: {error.strerror}") from error
+        try:
+            self.table.to_parquet(temporary / FILES["outcomes"], index=False)
+            self.roads.to_parquet(temporary / FILES["roads"], index=False)
+            self.transit.to_parquet(temporary / FILES["transit"], index=False)
+            (temporary / MANIFEST).write_text(
+                json.dumps(self.manifest, indent=1, ensure_ascii=False, sort_keys=True), encoding="utf-8"
+            )
+            for file in temporary.iterdir():
+                with file.open("rb") as handle:
+                    os.fsync(handle.fileno())
+            temporary.chmod(0o755)
+            temporary.rename(folder)
+        except OSError as error:
+            raise StoreError(f"{folder}: cannot be written: {error.strerror}") from error
+        finally:
+            if temporary.exists():
+                shutil.rmtree(temporary, ignore_errors=True)
+        return folder
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Results:
+        """Read a run directory.
+
+        Raises
+        ------
+        StoreError
+            If files are missing or broken; all of them are named.
+        """
+        folder = Path(folder)
+        faults: list[Fault] = []
+        tables: dict[str, pd.DataFrame] = {}
+        if not folder.is_dir():
+            raise StoreError(f"{folder}: expected a run directory, got nothing there")
+        try:
+            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+                faults.append(Fault(MANIFEST, "format", str(FORMAT), repr(_format_of(manifest))))
+        except (OSError, ValueError, RecursionError) as error:
+            manifest = {}
+            faults.append(Fault(MANIFEST, "file", "a manifest in JSON", type(error).__name__))
+        for name, file in FILES.items():
+            try:
+                tables[name] = pd.read_parquet(folder / file)
+            except (OSError, ValueError) as error:
+                faults.append(Fault(file, "file", "a Parquet table", type(error).__name__))
+        if "outcomes" in tables and tuple(tables["outcomes"].columns) != COLUMNS:
+            faults.append(
+                Fault(FILES["outcomes"], "columns", ", ".join(COLUMNS), ", ".join(map(str, tables["outcomes"].columns)))
+            )
+        if faults:
+            raise StoreError("\n".join(f"{folder}/{fault}" for fault in faults))
+        return cls(manifest, tables["outcomes"], tables["roads"], tables["transit"])
+
+
+def _format_of(manifest: object) -> object:
+    """Format number of a manifest, if it has one."""
+    return manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Runs of one scenario that differ by replication."""
+
+    runs: tuple[Results, ...]
+
+    def __iter__(self) -> Iterator[Results]:
+        return iter(self.runs)
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    @property
+    def name(self) -> str:
+        """Name of the scenario."""
+        return self.runs[0].name
+
+    @classmethod
+    def load(cls, folders: Iterable[Path | str]) -> Ensemble:
+        """Read several run directories, sorted by replication."""
+        runs = sorted((Results.load(folder) for folder in folders), key=lambda run: int(run.manifest["scenario"]["replication"]))
+        return cls(tuple(runs))
+
+    def frame(self) -> pd.DataFrame:
+        """All tables below each other, with the column ``replication``."""
+        return pd.concat(
+            [run.table.assign(replication=int(run.manifest["scenario"]["replication"])) for run in self.runs],
+            ignore_index=True,
+        )
+
+    def quantiles(self, probability: Sequence[float] = (0.05, 0.5, 0.95)) -> pd.DataFrame:
+        """Mean and quantiles over replications of every outcome.
+
+        Returns
+        -------
+        pd.DataFrame
+            Columns outcome, year, district, class, unit, mean, and one ``q05``-like column for each probability.
+        """
+        keys = ["outcome", "year", "district", "class", "unit"]
+        grouped = self.frame().groupby(keys, sort=False)["value"]
+        out = grouped.mean().rename("mean").to_frame()
+        for p in probability:
+            out[f"q{round(100 * p):02d}"] = grouped.quantile(p)
+        return out.reset_index()
+
+    def paired(self, base: Ensemble) -> pd.DataFrame:
+        """Differences to another ensemble, replication by replication, with mean and 5-95 % band."""
+        keys = ["outcome", "year", "district", "class", "unit"]
+        both = self.frame().merge(base.frame(), on=[*keys, "replication"], suffixes=("", "_base"))
+        both["difference"] = both["value"] - both["value_base"]
+        grouped = both.groupby(keys, sort=False)["difference"]
+        out = grouped.mean().rename("mean").to_frame()
+        out["q05"], out["q95"] = grouped.quantile(0.05), grouped.quantile(0.95)
+        return out.reset_index()
+
+    def probability(self, target: Target) -> float:
+        """Share of replications that meet a target, or NaN where the runs do not hold its year."""
+        value = self._values(target)
+        return float(np.mean([_meets(v, target) for v in value])) if len(value) else float("nan")
+
+    def targets(self) -> pd.DataFrame:
+        """Every target that the model computes, beside the plan: mean, band, gap, share of replications that meet it."""
+        rows = []
+        for target in read_targets():
+            if target.status != "modelled" or target.value is None or target.year is None:
+                continue
+            value = self._values(target)
+            known = len(value) > 0
+            mean = float(np.mean(value)) if known else float("nan")
+            rows.append(
+                {
+                    "id": target.id, "outcome": target.outcome, "year": target.year, "comparator": target.comparator,
+                    "plan": target.value, "mean": mean,
+                    "q05": float(np.quantile(value, 0.05)) if known else float("nan"),
+                    "q95": float(np.quantile(value, 0.95)) if known else float("nan"),
+                    "gap": mean - target.value, "met_share": self.probability(target), "replications": len(value),
+                    "strength": target.strength, "unit": target.unit,
+                    "clause_en": target.clause_en, "clause_zh": target.clause_zh,
+                }
+            )  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def _values(self, target: Target) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Outcome of a target in its year, one value a replication."""
+        frame = self.frame()
+        rows = frame[
+            (frame["outcome"] == target.outcome) & (frame["year"] == target.year) & (frame["district"] == "") & (frame["class"] == "")
+        ]
+        return rows.sort_values("replication")["value"].to_numpy(np.float64)
+
+
+def _meets(value: float, target: Target) -> bool:
+    """Does a value meet a target."""
+    plan = float(target.value) if target.value is not None else float("nan")
+    return {">=": value >= plan, "<=": value <= plan, "<": value < plan}[str(target.comparator)]

@@ -1,0 +1,171 @@
+"""The numbered order of a year: which step comes after which, and when the year is settled.
+
+    1 people change       2 work places          3 lines and rules of the year     4 tours
+    repeat until the gaps close:  5 mode choice   6 traffic: roads, transit, level of service
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transport_abm.agents.destinations import attraction, cumulative_shares
+from transport_abm.agents.mode_choice import choice_terms, choose, reference_logsum, traveller_terms, zone_terms
+from transport_abm.agents.population import update_population
+from transport_abm.agents.tables import Households, Persons
+from transport_abm.agents.tours import draw_tours, tour_terms, trip_count
+from transport_abm.agents.workplaces import jobs_in_year, update_workplaces
+from transport_abm.base_year import BASE_YEAR
+from transport_abm.core.steps import Step, run_step, step
+from transport_abm.core.vocabulary import Mode
+from transport_abm.networks.city import City
+from transport_abm.networks.travel import open_year, update_travel
+from transport_abm.outcomes import YearView
+from transport_abm.policy.inputs import YearInputs
+from transport_abm.world import World
+
+Tell = Callable[[str, float], None]
+"""Called with what is happening and the share of the year that is done."""
+
+
+@step(
+    reads=("persons.*", "households.*"),
+    writes=("persons.*", "households.*"),
+)
+def change_people(persons: Persons, households: Households, city: City, inputs: YearInputs, world: World) -> None:
+    """People age, are born, die, move in, out and house; the total follows the published series."""
+    if inputs.year > BASE_YEAR:
+        update_population(
+            households, persons, city.zones, inputs, year=inputs.year, seed=world.seed, sample=world.sample
+        )
+
+
+@step(
+    reads=("persons.id", "persons.alive", "persons.status", "persons.age", "persons.household", "households.zone"),
+    writes=("persons.work_zone", "persons.school_zone"),
+)
+def place_work(persons: Persons, households: Households, city: City, inputs: YearInputs, world: World) -> None:
+    """Workers and pupils without a place, movers and job changers are matched to work places and schools."""
+    from transport_abm.networks.level_of_service import ACTIVE_KM
+
+    update_workplaces(
+        persons, households, city.zones, city.districts, world.travel.los[0, :, :, ACTIVE_KM], inputs,
+        seed=world.seed, year=inputs.year,
+    )  # fmt: skip
+
+
+@step()
+def open_lines(city: City, inputs: YearInputs, world: World) -> None:
+    """Lines of the year open, headways and rules change."""
+    open_year(world.travel, city, inputs)
+
+
+@step(
+    reads=(
+        "persons.id", "persons.alive", "persons.status", "persons.age", "persons.licence", "persons.vot",
+        "persons.household", "persons.work_zone", "persons.school_zone", "households.zone", "households.size",
+        "households.income_cny", "households.car", "households.nev", "households.e_bike", "households.bicycle",
+    ),
+)  # fmt: skip
+def make_tours(persons: Persons, households: Households, city: City, inputs: YearInputs, world: World) -> None:
+    """Everybody draws the tours of the weekday: how many, for what, where to and when."""
+    world.travellers = traveller_terms(persons, households, inputs, seed=world.seed)
+    terms = choice_terms(world.base.constants(), city.fares, inputs)
+    zone = zone_terms(city.zones, world.travel.radius_km, inputs)
+    logsum = reference_logsum(world.travellers, world.travel.los, zone, terms)
+    pull = attraction(city.zones, jobs_in_year(city.zones, city.districts, inputs), inputs)
+    cumulative = cumulative_shares(pull, logsum, world.base.scales())
+    world.tours = draw_tours(
+        persons, households, tour_terms(inputs, world.base.rate_scale), cumulative, seed=world.seed, year=inputs.year
+    )
+
+
+@step()
+def choose_modes(city: City, inputs: YearInputs, world: World) -> None:
+    """Each tour takes the mode with the largest perceived utility."""
+    assert world.tours is not None and world.travellers is not None
+    terms = choice_terms(world.base.constants(), city.fares, inputs)
+    zone = zone_terms(city.zones, world.travel.radius_km, inputs)
+    choose(world.tours, world.travellers, world.travel.los, zone, terms, seed=world.seed)
+
+
+YEAR: tuple[Step[..., None], ...] = (change_people, place_work, open_lines, make_tours)
+"""Steps that run once a year, in this order; ``choose_modes`` and the traffic follow until they settle."""
+
+
+@dataclass
+class Settled:
+    """A year that has run."""
+
+    view: YearView
+    iterations: int
+
+
+def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tell | None = None) -> Settled:
+    """Run one year to its end.
+
+    Parameters
+    ----------
+    world
+        State; changed in place.
+    inputs
+        Parameters of the year.
+    check
+        Enforce the declarations of the steps.
+    tell
+        Progress.
+
+    Returns
+    -------
+    Settled
+        What outcomes are measured on.
+    """
+    say = tell or (lambda what, done: None)
+    first = world.tours is None
+    available: Mapping[str, object] = {
+        "world": world, "city": world.city, "persons": world.persons, "households": world.households, "inputs": inputs,
+    }  # fmt: skip
+    for item in YEAR:
+        say(item.process, 0.0)
+        run_step(item, available, check)
+    most = int(inputs["traffic.first_iterations" if first else "traffic.later_iterations"])
+    share: NDArray[np.float64] | None = None
+    gap: dict[str, float] = {}
+    count = np.zeros(0, np.int32)
+    for iteration in range(1, most + 1):
+        say(choose_modes.process, (iteration - 1) / most)
+        run_step(choose_modes, available, check)
+        assert world.tours is not None
+        count = trip_count(world.tours, len(world.city.zones))
+        # The first year averages from empty roads; later years start from the year before.
+        weight = (1.0 / iteration if iteration < 4 else 0.25) if first else 0.5
+        say("Traffic on roads and lines", (iteration - 0.5) / most)
+        update_travel(world.travel, world.city, inputs, count, weight=world.weight, step=weight)
+        new_share = _central_share(world, count)
+        gap = {
+            "road": float(world.travel.road_gap.max()),
+            "share": float(np.abs(new_share - share).max()) if share is not None else 1.0,
+            "transit": world.travel.transit_change,
+        }
+        gap["excess"] = max(gap[name] / inputs[f"traffic.{name}_gap"] for name in ("road", "share", "transit"))
+        share = new_share
+        if gap["excess"] <= 1.0:
+            break
+    assert world.tours is not None
+    gap["iterations"] = float(iteration)
+    view = YearView(
+        city=world.city, travel=world.travel, tours=world.tours, count=count, weight=world.weight,
+        residents=world.residents(), inputs=inputs, gap=gap,
+    )  # fmt: skip
+    return Settled(view, iteration)
+
+
+def _central_share(world: World, count: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Mode shares of the trips that have an end in the central city."""
+    central = world.central
+    touches = central[:, None] | central[None, :]
+    total = np.array([count[mode].sum(axis=0, dtype=np.int64)[touches].sum() for mode in Mode], np.float64)
+    return total / max(1.0, total.sum())

@@ -1,0 +1,50 @@
+"""World: everything one run holds: the city, its people, their tours, and how it is to travel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transport_abm.agents.mode_choice import Travellers
+from transport_abm.agents.tables import Households, Persons
+from transport_abm.agents.tours import Tours
+from transport_abm.base_year import BaseYear
+from transport_abm.networks.city import City
+from transport_abm.networks.travel import Travel
+
+
+@dataclass
+class World:
+    """State of a run between two steps."""
+
+    city: City
+    households: Households
+    persons: Persons
+    travel: Travel
+    base: BaseYear
+    sample: float
+    """Share of the population simulated [1]."""
+    seed: int
+    """Seed of the run's draws, replication included."""
+    fit: dict[str, float]
+    """How well the synthetic population meets its margins."""
+    tours: Tours | None = None
+    travellers: Travellers | None = None
+
+    @property
+    def weight(self) -> float:
+        """Persons that one sampled person stands for."""
+        return 1.0 / self.sample
+
+    @property
+    def central(self) -> NDArray[np.bool_]:
+        """By zone: in the central city."""
+        return self.city.districts.central[self.city.zones.district]
+
+    def residents(self) -> NDArray[np.float64]:
+        """Living residents by home zone, weighted [persons]."""
+        alive = self.persons.alive
+        home = self.households.zone[self.persons.household[alive]]
+        return np.bincount(home, minlength=len(self.city.zones)) * self.weight
