@@ -1,4 +1,11 @@
-"""Static user equilibrium of road traffic."""
+"""Static user equilibrium of road traffic.
+
+Every pair's used paths cost the same and no path costs less (Wardrop 1952). With link cost ``c(x)`` rising in
+flow this is the minimum of the sum of the integrals of ``c`` (Beckmann et al. 1956). Solved by gradient
+projection on paths (Jayakrishnan et al. 1994), with new paths from shortest-path trees, until the relative gap
+``(sum x c - sum d u) / sum x c`` is small: ``u`` is the cost of a pair's cheapest path at the costs of flow ``x``.
+A state of an earlier call starts the next one: its paths take the new demand in the old shares.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +14,64 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from transport_abm.core.errors import Fault, NetworkError
-from transport_abm.networks.city import F32, F64, I32
-from transport_abm.networks.kernels_paths import load_trees, skim_trees
+from transport_abm.core.errors import ConservationError, Fault, NetworkError
+from transport_abm.networks.city import F32, F64, I32, I64
+from transport_abm.networks.kernels_assignment import (
+    Paths,
+    load_new,
+    load_paths,
+    measure_merged,
+    measure_new,
+    merge_paths,
+    shift_flows,
+    update_links,
+    write_new,
+)
+from transport_abm.networks.kernels_paths import grow_trees, load_trees, skim_trees
 from transport_abm.networks.road_problem import WHERE, RoadProblem, link_time_s
 
-__all__ = ["RoadFlows", "RoadProblem", "RoadState", "assign_roads", "link_time_s", "skim_roads"]
+__all__ = [
+    "RoadFlows",
+    "RoadProblem",
+    "RoadState",
+    "assign_all_or_nothing",
+    "assign_roads",
+    "link_time_s",
+    "skim_roads",
+]
+
+ORIGIN_BLOCK = 64
+"""Origins whose trees are held at once: bounds memory."""
+PASS_COUNT = 12
+"""Most passes of flow shifts between two sweeps of trees."""
+TOLERANCE_SHARE = 0.1
+"""Share of the wanted gap below which a cost difference is left alone."""
+PASS_GAP_SHARE = 0.2
+"""Passes stop once the excess among known paths is this share of the gap of the last sweep, or of the wanted one."""
+CLOSURE = 1e-9
+"""Largest imbalance at a node, as a share of all demand: rounding only."""
 
 
 @dataclass(frozen=True)
 class RoadState:
-    """What a warm start needs."""
+    """Paths of an equilibrium and the share of each in its pair's demand: the warm start of the next one."""
 
     digest: str
-    flow_pcuh: F64
+    """Links and zones to which the paths belong."""
+    pair: I64
+    """Origin times zones plus destination, ascending."""
+    paths: Paths
+    """``flow`` holds shares, which add to 1 in each pair."""
+
+    @property
+    def n_paths(self) -> int:
+        """Number of paths."""
+        return len(self.paths.flow)
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory held [bytes]."""
+        return int(self.pair.nbytes + sum(part.nbytes for part in self.paths))
 
 
 @dataclass(frozen=True)
@@ -30,10 +81,13 @@ class RoadFlows:
     flow_pcuh: F64
     """Flow without the preload [pcu/h]."""
     time_s: F64
+    """Time; infinite where the link is closed [s]."""
     cost_s: F64
     """Time and fixed cost [s]."""
     relative_gap: float
+    """(sum x c - sum d u) / sum x c, of this flow; infinite if iterations ended before all demand had a path."""
     iterations: int
+    """Sweeps of shortest-path trees."""
     converged: bool
     state: RoadState
 
@@ -47,39 +101,367 @@ def assign_roads(
     max_iterations: int,
     state: RoadState | None = None,
 ) -> RoadFlows:
-    """User equilibrium (thin version: averages)."""
-    zone_node = np.ascontiguousarray(zone_node, np.int32)
-    demand = np.ascontiguousarray(demand, np.float64)
-    graph, order = problem.graph, problem.order
-    flow = np.zeros(problem.n_links)
+    """Flows at which no trip would gain by another way.
+
+    Parameters
+    ----------
+    problem
+        Links and their cost functions.
+    zone_node
+        Node of each zone.
+    demand
+        [pcu/h], shape (zones, zones), origin first. The diagonal, and pairs whose zones share a node, use no link.
+    gap
+        Relative gap at which to stop.
+    max_iterations
+        Most sweeps of shortest-path trees.
+    state
+        State of an earlier call with the same links and zones; times, tolls, closures and demand may differ.
+
+    Returns
+    -------
+    RoadFlows
+        Flow, time and cost by link, the gap reached, and the state for a next call.
+
+    Raises
+    ------
+    NetworkError
+        If demand is not finite, negative or cannot get to its destination, if a zone's node is outside the
+        network, or if the state belongs to other links or zones. All faults are named.
+    ConservationError
+        If flow is lost or made at a node.
+
+    Notes
+    -----
+    Method: Jayakrishnan, Tsai, Prashker and Rajadhyaksha (1994), Transportation Research Record 1443, 75-83.
+    Checked by V-01, V-03 and V-05. The same bits come out on any number of threads.
+    """
+    faults = _demand_faults(problem, zone_node, demand, gap, max_iterations)
+    nodes = np.ascontiguousarray(zone_node, np.int32)
+    if not faults and state is not None and state.digest != problem.digest(nodes):
+        faults.append(Fault(WHERE, "state", "paths on the same links and zones", "a state of others"))
+    if faults:
+        raise NetworkError(faults)
+    work = _Work(problem, nodes, np.asarray(demand, np.float64), gap, state)
+    relative_gap = np.inf
+    iteration = 0
+    while iteration < max_iterations:
+        iteration += 1
+        relative_gap = work.sweep()
+        if relative_gap <= gap or iteration == max_iterations:
+            break
+        work.shift(relative_gap)
+    return work.result(float(relative_gap), iteration, bool(relative_gap <= gap))
+
+
+def assign_all_or_nothing(problem: RoadProblem, link_cost_s: F64, zone_node: I32, demand: F64) -> F64:
+    """Flow of each link if all demand takes the cheapest way.
+
+    Parameters
+    ----------
+    problem
+        Links.
+    link_cost_s
+        Cost by link [s].
+    zone_node
+        Node of each zone.
+    demand
+        [pcu/h], shape (zones, zones), origin first.
+
+    Returns
+    -------
+    F64
+        Flow by link [pcu/h].
+
+    Raises
+    ------
+    NetworkError
+        As ``assign_roads``.
+    """
+    faults = _demand_faults(problem, zone_node, demand, 1.0, 1) + _cost_faults(problem, link_cost_s)
+    if faults:
+        raise NetworkError(faults)
+    nodes = np.ascontiguousarray(zone_node, np.int32)
     part = np.empty(problem.n_links)
-    relative_gap, k = np.inf, 0
-    for k in range(1, max_iterations + 1):
-        cost = link_time_s(problem, flow) + problem.fixed_cost_s
-        shortest = load_trees(graph, cost[order], zone_node, demand, part)
-        if not np.isfinite(shortest):
-            raise NetworkError(Fault(WHERE, "demand", "a way for every pair with demand", "none"))
-        used = flow > 0
-        total = float(flow[used] @ cost[used])
-        if k > 1:
-            relative_gap = (total - shortest) / total if total > 0 else 0.0
-            if relative_gap <= gap:
-                break
-        target = np.empty_like(flow)
-        target[order] = part
-        flow = flow + (target - flow) / k
-    time = link_time_s(problem, flow)
-    return RoadFlows(
-        flow, time, time + problem.fixed_cost_s, float(relative_gap), k, relative_gap <= gap,
-        RoadState(problem.digest(zone_node), flow),
-    )  # fmt: skip
+    cost = np.asarray(link_cost_s, np.float64)[problem.order]
+    total = load_trees(problem.graph, cost, nodes, np.ascontiguousarray(demand, np.float64), part)
+    if not np.isfinite(total):
+        reach = skim_roads(problem, link_cost_s, nodes, np.empty((0, problem.n_links)))[0]
+        raise NetworkError(_unreachable(np.argwhere((demand > 0) & np.isinf(reach)), demand))
+    flow = np.empty(problem.n_links)
+    flow[problem.order] = part
+    return flow
 
 
-def skim_roads(problem: RoadProblem, link_cost_s: F64, zone_node: I32, attributes: NDArray[np.floating]) -> F32:
-    """Cost and sums of link attributes along the cheapest ways between all zones."""
-    order = problem.order
-    zone_node = np.ascontiguousarray(zone_node, np.int32)
-    attribute = np.ascontiguousarray(np.asarray(attributes, np.float64).reshape(-1, problem.n_links)[:, order])
-    out = np.empty((len(attribute) + 1, len(zone_node), len(zone_node)), np.float32)
-    skim_trees(problem.graph, np.asarray(link_cost_s, np.float64)[order], attribute, zone_node, out)
+def skim_roads(
+    problem: RoadProblem, link_cost_s: F64, zone_node: I32, attributes: NDArray[np.floating]
+) -> F32:
+    """Cost and sums of link attributes along the cheapest ways between all zones.
+
+    Parameters
+    ----------
+    problem
+        Links.
+    link_cost_s
+        Cost by link that decides the way [s]; infinite where closed.
+    zone_node
+        Node of each zone.
+    attributes
+        What to add up along the way, shape (k, links).
+
+    Returns
+    -------
+    F32
+        Shape (k + 1, zones, zones), origin first: cost, then each attribute. Infinite where there is no way; 0 on
+        the diagonal.
+
+    Raises
+    ------
+    NetworkError
+        If a cost is negative or not a number, a zone's node is outside the network, or a shape does not fit.
+    """
+    attribute = np.atleast_2d(np.asarray(attributes, np.float64))
+    faults = _node_faults(problem, zone_node) + _cost_faults(problem, link_cost_s)
+    if attribute.shape[1] != problem.n_links:
+        faults.append(Fault(WHERE, "attributes", f"shape (k, {problem.n_links})", str(attribute.shape)))
+    if faults:
+        raise NetworkError(faults)
+    nodes = np.ascontiguousarray(zone_node, np.int32)
+    cost = np.asarray(link_cost_s, np.float64)[problem.order]
+    out = np.empty((len(attribute) + 1, len(nodes), len(nodes)), np.float32)
+    skim_trees(problem.graph, cost, np.ascontiguousarray(attribute[:, problem.order]), nodes, out)
     return out
+
+
+class _Work:
+    """An assignment under way; links by slot of the graph."""
+
+    def __init__(
+        self, problem: RoadProblem, zone_node: I32, demand: F64, gap: float, state: RoadState | None
+    ) -> None:
+        self.problem = problem
+        self.zone_node = zone_node
+        self.demand_matrix = demand
+        self.gap = gap
+        self.parameter = np.column_stack(
+            [
+                problem.free_time_s, problem.bpr_scale, problem.capacity_pcuh, problem.bpr_power,
+                problem.fixed_cost_s, problem.preload_pcuh,
+            ]
+        )[problem.order]  # fmt: skip
+        n_zones = len(zone_node)
+        outside = zone_node[:, None] != zone_node[None, :]
+        wanted = np.flatnonzero((demand > 0) & outside)
+        self.pair = wanted if state is None else np.union1d(wanted, state.pair)
+        self.demand = demand.ravel()[self.pair]
+        self.origin = (self.pair // n_zones).astype(np.int32)
+        self.destination = zone_node[self.pair % n_zones]
+        closed = np.isinf(self.parameter[:, 0])
+        self.paths = _first_paths(self.pair, self.demand, state, closed)
+        self.flow = np.zeros(problem.n_links)
+        self.cost = np.empty(problem.n_links)
+        self.slope = np.empty(problem.n_links)
+        self._settle_flow()
+
+    def _settle_flow(self) -> None:
+        """Flows from path flows (no rounding is carried on), costs from flows."""
+        load_paths(self.paths, self.flow)
+        update_links(self.parameter, self.flow, self.cost, self.slope)
+
+    def sweep(self) -> float:
+        """Trees from all origins: the gap of the flow as it stands, then new paths where they are cheaper."""
+        used = self.flow > 0
+        total = float((self.flow[used] * self.cost[used]).sum())
+        has_path = np.diff(self.paths.ptr) > 0
+        complete = bool(has_path[self.demand > 0].all())
+        cheapest = np.empty(len(self.pair))
+        lengths, slots, lost = [np.zeros(1, np.int64)], [np.empty(0, np.int32)], []
+        n_zones = len(self.zone_node)
+        tree_slot = np.empty((min(ORIGIN_BLOCK, n_zones), self.problem.n_nodes), np.int32)
+        tree_cost = np.empty((len(tree_slot), n_zones))
+        for first in range(0, n_zones, ORIGIN_BLOCK):
+            origins = self.zone_node[first : first + ORIGIN_BLOCK]
+            grow_trees(self.problem.graph, self.cost, origins, self.zone_node, tree_slot, tree_cost)
+            start, end = np.searchsorted(self.origin, (first, first + ORIGIN_BLOCK))
+            row = (self.origin[start:end] - first).astype(np.int32)
+            cheapest[start:end] = tree_cost[row, self.pair[start:end] % n_zones]
+            lost.append(start + np.flatnonzero(np.isinf(cheapest[start:end]) & (self.demand[start:end] > 0)))
+            block = (int(start), row, self.destination[start:end], cheapest[start:end])
+            length, slot = self._new_paths(block, tree_slot)
+            lengths.append(length)
+            slots.append(slot)
+            if not complete:  # the next trees see what these pairs load
+                ptr = np.concatenate(([0], np.cumsum(length)))
+                load_new(self.demand[start:end], has_path[start:end], ptr, slot, self.flow)
+                update_links(self.parameter, self.flow, self.cost, self.slope)
+        missing = np.concatenate(lost)
+        if len(missing):
+            where = np.column_stack((self.pair[missing] // n_zones, self.pair[missing] % n_zones))
+            raise NetworkError(_unreachable(where, self.demand_matrix))
+        self._new = (np.cumsum(np.concatenate(lengths)), np.concatenate(slots))
+        if not complete:
+            self._merge()
+            return np.inf
+        shortest = float((self.demand[self.demand > 0] * cheapest[self.demand > 0]).sum())
+        return max((total - shortest) / total, 0.0) if total > 0 else 0.0
+
+    def _new_paths(self, block: tuple[int, I32, I32, F64], tree_slot: I32) -> tuple[I64, I32]:
+        """Lengths and slots of the new paths of a block of pairs."""
+        graph = self.problem.graph
+        length = np.empty(len(block[1]), np.int64)
+        tolerance = TOLERANCE_SHARE * self.gap
+        measure_new(block, self.paths, tree_slot, graph.tail, self.cost, tolerance, length)
+        ptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(length)))
+        slot = np.empty(ptr[-1], np.int32)
+        write_new(block, tree_slot, graph.tail, ptr, slot)
+        return length, slot
+
+    def _merge(self) -> None:
+        """Drop paths without flow, add the new ones, and settle the flow."""
+        new_ptr, new_slot = self._new
+        ptr = np.empty(len(self.pair) + 1, np.int64)
+        slot_count = np.empty(len(self.pair) + 1, np.int64)
+        measure_merged(self.paths, self.demand, new_ptr, ptr, slot_count)
+        merged = Paths(
+            ptr, np.empty(ptr[-1]), np.empty(ptr[-1] + 1, np.int64), np.empty(slot_count[-1], np.int32)
+        )
+        merge_paths(self.paths, self.demand, new_ptr, new_slot, slot_count, merged)
+        self.paths = merged
+        self._new = (np.zeros(len(self.pair) + 1, np.int64), np.empty(0, np.int32))
+        self._settle_flow()
+
+    def shift(self, relative_gap: float) -> None:
+        """Shift flow between the paths of each pair until little is left to gain before the next sweep."""
+        self._merge()
+        mark = np.empty((2, self.problem.n_links), np.int64)
+        path_cost = np.empty(int(np.diff(self.paths.ptr).max(initial=1)))
+        links = (self.parameter, self.flow, self.cost, self.slope)
+        aim = PASS_GAP_SHARE * max(self.gap, min(relative_gap, 1.0))
+        tolerance = TOLERANCE_SHARE * self.gap
+        for _ in range(PASS_COUNT):
+            excess = shift_flows(self.paths, links, tolerance, mark, path_cost)
+            used = self.flow > 0
+            total = float((self.flow[used] * self.cost[used]).sum())
+            if excess <= aim * total:
+                break
+        self._settle_flow()
+
+    def result(self, relative_gap: float, iterations: int, converged: bool) -> RoadFlows:
+        """Flows by link in the rows of the problem."""
+        problem = self.problem
+        flow = np.empty(problem.n_links)
+        flow[problem.order] = self.flow
+        _check_closure(problem, flow, self.origin, self.zone_node, self.destination, self.demand)
+        time = link_time_s(problem, flow)
+        state = RoadState(problem.digest(self.zone_node), self.pair, _shares(self.paths, self.demand))
+        return RoadFlows(flow, time, time + problem.fixed_cost_s, relative_gap, iterations, converged, state)
+
+
+def _sums(paths: Paths, value: F64) -> F64:
+    """Sum of a value of paths by pair."""
+    filled = np.diff(paths.ptr) > 0
+    out = np.zeros(len(paths.ptr) - 1)
+    if filled.any():
+        out[filled] = np.add.reduceat(value, paths.ptr[:-1][filled])
+    return out
+
+
+def _shares(paths: Paths, demand: F64) -> Paths:
+    """Paths with shares in place of flows; the kept path of a pair without demand has all."""
+    count = np.diff(paths.ptr)
+    total = np.repeat(_sums(paths, paths.flow), count)
+    share = np.where(total > 0, paths.flow / np.where(total > 0, total, 1.0), 0.0)
+    share[paths.ptr[:-1][(count > 0) & (demand == 0)]] = 1.0
+    return Paths(paths.ptr, share, paths.slot_ptr, paths.slot)
+
+
+def _first_paths(pair: I64, demand: F64, state: RoadState | None, closed: NDArray[np.bool_]) -> Paths:
+    """Paths to start from: those of the state that are still open, with the new demand in the old shares."""
+    nothing = Paths(
+        np.zeros(len(pair) + 1, np.int64), np.empty(0), np.zeros(1, np.int64), np.empty(0, np.int32)
+    )
+    if state is None or state.n_paths == 0:
+        return nothing
+    old = state.paths
+    keep = old.flow > 0
+    if closed.any():
+        shut = np.concatenate((np.zeros(1, np.int64), np.cumsum(closed[old.slot])))
+        keep &= shut[old.slot_ptr[1:]] == shut[old.slot_ptr[:-1]]
+    place = np.searchsorted(pair, state.pair)
+    owner = np.repeat(place, np.diff(old.ptr))
+    # Of a pair without demand only the path with the largest share stays.
+    order = np.lexsort((-old.flow * keep, owner))
+    leader = np.zeros(len(owner), bool)
+    leader[order[np.concatenate(([True], np.diff(owner[order]) > 0))]] = True
+    keep &= (demand[owner] > 0) | leader
+    length = np.diff(old.slot_ptr)
+    share = old.flow[keep]
+    ptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.bincount(owner[keep], minlength=len(pair)))))
+    slot_ptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(length[keep])))
+    slot = old.slot if keep.all() else old.slot[np.repeat(keep, length)]
+    paths = Paths(ptr, share, slot_ptr, slot)
+    total = _sums(paths, share)
+    return paths._replace(flow=share * np.repeat(demand / np.where(total > 0, total, 1.0), np.diff(ptr)))
+
+
+def _check_closure(
+    problem: RoadProblem, flow: F64, origin: I32, zone_node: I32, destination: I32, demand: F64
+) -> None:
+    """At every node: what flows in and starts there flows out or ends there."""
+    n = problem.n_nodes
+    balance = np.bincount(problem.head, flow, n) - np.bincount(problem.tail, flow, n)
+    balance += np.bincount(zone_node[origin], demand, n) - np.bincount(destination, demand, n)
+    worst = int(np.abs(balance).argmax())
+    if not abs(balance[worst]) <= CLOSURE * max(float(demand.sum()), 1.0):
+        raise ConservationError(
+            f"road assignment: node {worst} gains {balance[worst]:.6g} pcu/h of {demand.sum():.6g}; "
+            "flow must close at every node"
+        )
+
+
+def _node_faults(problem: RoadProblem, zone_node: I32) -> list[Fault | str]:
+    """Zones whose node is not in the network."""
+    node = np.asarray(zone_node)
+    if node.ndim != 1 or node.dtype.kind not in "iu":
+        return [Fault(WHERE, "zone_node", "whole numbers, one a zone", f"{node.dtype} {node.shape}")]
+    bad = np.flatnonzero((node < 0) | (node >= problem.n_nodes))
+    expected = f"a node from 0 to {problem.n_nodes - 1}"
+    return [Fault(WHERE, f"zone_node of zone {zone}", expected, str(node[zone])) for zone in bad[:5]]
+
+
+def _cost_faults(problem: RoadProblem, link_cost_s: F64) -> list[Fault | str]:
+    """Link costs of the wrong shape, negative or not a number."""
+    if np.shape(link_cost_s) != (problem.n_links,):
+        return [Fault(WHERE, "link_cost_s", f"shape ({problem.n_links},)", str(np.shape(link_cost_s)))]
+    bad = np.flatnonzero(~(np.asarray(link_cost_s) >= 0))
+    return [Fault(WHERE, f"link_cost_s of link {k}", "0 or more", repr(link_cost_s[k])) for k in bad[:5]]
+
+
+def _demand_faults(
+    problem: RoadProblem, zone_node: I32, demand: F64, gap: float, max_iterations: int
+) -> list[Fault | str]:
+    """Everything that is wrong with what is to be assigned."""
+    faults = _node_faults(problem, zone_node)
+    n_zones = len(np.atleast_1d(zone_node))
+    if np.shape(demand) != (n_zones, n_zones):
+        faults.append(Fault(WHERE, "demand", f"shape ({n_zones}, {n_zones})", str(np.shape(demand))))
+    else:
+        for origin, destination in np.argwhere(~((demand >= 0) & np.isfinite(demand)))[:5]:
+            where = f"demand from zone {origin} to zone {destination}"
+            faults.append(Fault(WHERE, where, "0 or more [pcu/h]", repr(float(demand[origin, destination]))))
+    if not gap > 0:
+        faults.append(Fault(WHERE, "gap", "more than 0", repr(gap)))
+    if max_iterations < 1:
+        faults.append(Fault(WHERE, "max_iterations", "1 or more", repr(max_iterations)))
+    return faults
+
+
+def _unreachable(pair: NDArray[np.int64], demand: F64) -> list[Fault]:
+    """One fault a pair that has demand and no way; the first five, with the count of all."""
+    return [
+        Fault(
+            WHERE, f"demand from zone {origin} to zone {destination} (one of {len(pair)} such pairs)",
+            "a way over open links", f"{demand[origin, destination]:.6g} pcu/h and no way",
+        )
+        for origin, destination in pair[:5]
+    ]  # fmt: skip
