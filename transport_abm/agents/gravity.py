@@ -1,0 +1,198 @@
+"""Doubly constrained gravity: trips between zones that meet the totals of both ends.
+
+    T_ij = a_i O_i b_j D_j f(c_ij),  sum_j T_ij = O_i,  sum_i T_ij = D_j
+
+which is the matrix of largest entropy given the totals and the mean of -ln f (Wilson 1967), found by
+Furness's alternate scaling. The deterrence coefficient is found by the secant method of Hyman (1969).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transport_abm.agents.kernels_fit import furness_half
+from transport_abm.core.errors import ConvergenceWarning, InputError
+
+F64 = NDArray[np.float64]
+
+TOLERANCE = 1e-10
+"""Largest relative error of a column total; rows are exact (V-22 asks for 1e-8)."""
+ROUGH_TOLERANCE = 1e-5
+"""The same while the deterrence coefficient is still sought."""
+MAX_CYCLES = 20_000
+MAX_SECANTS = 40
+
+
+@dataclass
+class _Factors:
+    """Row and column factors, kept between similar solutions."""
+
+    row: F64
+    column: F64
+
+
+def balance(
+    origin_total: F64,
+    destination_total: F64,
+    deterrence: F64,
+    *,
+    tolerance: float = TOLERANCE,
+    start: _Factors | None = None,
+) -> F64:
+    """Matrix with given totals of rows and columns, proportional to deterrence times two factors.
+
+    Parameters
+    ----------
+    origin_total
+        Wanted row sums.
+    destination_total
+        Wanted column sums; the same sum.
+    deterrence
+        Shape (rows, columns), not negative.
+    tolerance
+        Largest relative error of a column sum [1].
+    start
+        Factors to start from; overwritten with the solution.
+
+    Returns
+    -------
+    NDArray[np.float64]
+        The matrix. Row sums are exact to rounding.
+
+    Raises
+    ------
+    InputError
+        If the totals differ in sum, are negative, or a row or column that wants trips is cut off.
+
+    Notes
+    -----
+    Wilson (1967). Checked by V-22. Warns with ConvergenceWarning if the totals cannot be met.
+    """
+    faults = _faults(origin_total, destination_total, deterrence)
+    if faults:
+        raise InputError(faults)
+    forth = np.ascontiguousarray(deterrence, np.float64)
+    back = np.ascontiguousarray(forth.T)
+    factors = start or _Factors(np.ones(len(origin_total)), np.ones(len(destination_total)))
+    reached = np.empty(len(destination_total))
+    if start is None:
+        factors.column[:] = destination_total > 0
+    error = np.inf
+    for _ in range(MAX_CYCLES):
+        furness_half(forth, factors.column, origin_total, factors.row)
+        furness_half(back, factors.row, destination_total, reached)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            error = float(np.nanmax(np.abs(np.where(reached > 0, factors.column / reached, 1.0) - 1.0)))
+        if error <= tolerance:
+            break
+        factors.column[:] = reached
+    else:
+        warnings.warn(
+            ConvergenceWarning(f"balancing stopped at a relative error of {error:.1e}"), stacklevel=2
+        )
+    return np.asarray(factors.row[:, None] * forth * factors.column[None, :])
+
+
+def _faults(origin_total: F64, destination_total: F64, deterrence: F64) -> list[str]:
+    """What is wrong with the input of `balance`."""
+    faults = []
+    if deterrence.shape != (len(origin_total), len(destination_total)):
+        return [f"deterrence: expected one row for each origin total, got shape {deterrence.shape}"]
+    if min(origin_total.min(), destination_total.min(), deterrence.min()) < 0:
+        faults.append("totals and deterrence: expected no negative number")
+    a, b = float(origin_total.sum()), float(destination_total.sum())
+    if abs(a - b) > 1e-9 * max(a, b, 1e-300):
+        faults.append(f"totals: expected the same sum, got {a} from origins and {b} to destinations")
+    open_pair = deterrence > 0
+    if np.any((origin_total > 0) & ~open_pair[:, destination_total > 0].any(axis=1)):
+        faults.append("deterrence: expected every origin to reach a destination")
+    if np.any((destination_total > 0) & ~open_pair[origin_total > 0].any(axis=0)):
+        faults.append("deterrence: expected every destination to be reached")
+    return faults
+
+
+def deterrence_of(cost: F64, beta: float) -> F64:
+    """Deterrence exp(-beta cost), each row scaled so that its nearest destination has 1."""
+    nearest = np.where(np.isfinite(cost), cost, np.inf).min(axis=1, keepdims=True)
+    return np.asarray(np.exp(-beta * (cost - np.where(np.isfinite(nearest), nearest, 0.0))))
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A deterrence coefficient that gives a wanted mean."""
+
+    beta: float
+    mean: float
+    """Mean reached, in the unit of the measure."""
+    flow: F64
+    reached: bool
+    """Whether the mean is within the tolerance."""
+
+
+def calibrate_beta(
+    origin_total: F64,
+    destination_total: F64,
+    cost: F64,
+    mean_of: Callable[[F64], float],
+    wanted_mean: float,
+    *,
+    tolerance: float = 1e-4,
+) -> Calibrated:
+    """Deterrence coefficient at which the balanced matrix has a wanted mean.
+
+    Parameters
+    ----------
+    origin_total, destination_total
+        Totals of both ends, with the same sum.
+    cost
+        Shape (rows, columns): cost of travel.
+    mean_of
+        Mean of a matrix, falling as the coefficient rises.
+    wanted_mean
+        Mean to reach, in the unit of ``mean_of``.
+    tolerance
+        Largest relative error of the mean [1].
+
+    Returns
+    -------
+    Calibrated
+        The coefficient and its matrix; the nearest one if the mean lies outside what the totals allow.
+
+    Notes
+    -----
+    Hyman (1969): start at 1.5 / mean cost, then secant steps, kept between the bounds found so far.
+    """
+    factors = _Factors(np.ones(len(origin_total)), np.ones(len(destination_total)))
+    factors.column[:] = destination_total > 0
+
+    def flow_at(beta: float, precision: float) -> F64:
+        return balance(
+            origin_total, destination_total, deterrence_of(cost, beta), tolerance=precision, start=factors
+        )
+
+    unit = float(np.average(np.where(np.isfinite(cost), cost, 0.0) @ destination_total, weights=origin_total))
+    unit = max(unit / max(float(destination_total.sum()), 1e-300), 1e-300)
+    low, high = 0.0, np.inf
+    known: list[tuple[float, float]] = [(0.0, mean_of(flow_at(0.0, ROUGH_TOLERANCE)))]
+    beta = 1.5 / unit
+    for _ in range(MAX_SECANTS):
+        if known[-1][1] <= wanted_mean and len(known) == 1:
+            break
+        mean = mean_of(flow_at(beta, ROUGH_TOLERANCE))
+        known.append((beta, mean))
+        if abs(mean / wanted_mean - 1) <= tolerance / 4 or beta * unit > 500:
+            break
+        low, high = (beta, high) if mean > wanted_mean else (low, beta)
+        (b0, m0), (b1, m1) = known[-2:]
+        step = b1 + (wanted_mean - m1) * (b1 - b0) / (m1 - m0) if m1 != m0 else np.inf
+        ceiling = high if np.isfinite(high) else 3 * low
+        beta = step if low < step < ceiling else (low + high) / 2 if np.isfinite(high) else 2 * low
+    best = min(known, key=lambda point: abs(point[1] - wanted_mean))[0]
+    flow = flow_at(best, TOLERANCE)
+    mean = mean_of(flow)
+    return Calibrated(best, mean, flow, abs(mean / wanted_mean - 1) <= tolerance)
