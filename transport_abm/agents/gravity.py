@@ -118,8 +118,11 @@ def _faults(origin_total: F64, destination_total: F64, deterrence: F64) -> list[
 
 def deterrence_of(cost: F64, beta: float) -> F64:
     """Deterrence exp(-beta cost), each row scaled so that its nearest destination has 1."""
-    nearest = np.where(np.isfinite(cost), cost, np.inf).min(axis=1, keepdims=True)
-    return np.asarray(np.exp(-beta * (cost - np.where(np.isfinite(nearest), nearest, 0.0))))
+    open_pair = np.isfinite(cost)
+    known = np.where(open_pair, cost, 0.0)
+    nearest = np.where(open_pair, cost, np.inf).min(axis=1, keepdims=True)
+    excess = known - np.where(np.isfinite(nearest), nearest, 0.0)
+    return np.asarray(np.where(open_pair, np.exp(-beta * excess), 0.0))
 
 
 @dataclass(frozen=True)

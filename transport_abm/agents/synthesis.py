@@ -3,7 +3,7 @@
 A log-linear seed over household types (composition x income quintile x cars x registration) is raked in each
 district to households by size, quintile and cars and to persons by class, sex and registration (hierarchical
 fitting: both levels at once). Each zone takes its residents' share of the district's weights;
-district to households by size, quintile and cars and to persons by class, sex and registration (hierarchical
+truncate-replicate-sample (Lovelace and Ballas 2013) turns weight x sample into whole households. All residents
 live in households: those of collective dwellings appear as shared rooms of one to six persons.
 """
 
