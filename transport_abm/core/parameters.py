@@ -224,7 +224,7 @@ def _parameter(where: str, row: Mapping[str, str], faults: list[Fault]) -> Param
     _check_texts(where, row, ("unit", "source", "name_en", "name_zh"), faults)
     if low > high:
         faults.append(Fault(where, "low", f"at most high, {high:g}", f"{low:g}"))
-    if value is not None and (value < low or value > high):
+    elif value is not None and (value < low or value > high):
         faults.append(Fault(where, "value", f"{low:g} to {high:g}", f"{value:g}"))
     return Parameter(
         row["path"], value, row["unit"], low, high, row["tag"], row["source"], row["name_en"], row["name_zh"]
