@@ -154,8 +154,8 @@ def test_streams_keep_their_numbers() -> None:
     expected = [
         "INCOME", "HOUSEHOLD", "PERSON", "TOUR_PATTERN", "DESTINATION", "STOP", "PERIOD", "MODE", "WORKPLACE",
         "MOVE", "JOB_CHANGE", "BIRTH", "DEATH", "MIGRATION", "LENGTH", "ROUND", "SCHOOL", "LICENCE", "CAR",
-        "REGISTRATION", "PARKING", "E_BIKE", "BICYCLE", "HOME", "VALUE_OF_TIME", "POWERTRAIN", "PLATE", "SCRAP",
-        "CHARGING", "TELEWORK", "ERROR_TERM", "SAMPLE", "RETIREMENT", "SPLIT", "DAY", "PLATE_DIGIT",
+        "REGISTRATION", "PARKING", "E_BIKE", "BICYCLE", "HOME", "VALUE_OF_TIME", "POWERTRAIN", "PLATE",
+        "SCRAP", "CHARGING", "TELEWORK", "ERROR_TERM", "SAMPLE", "RETIREMENT", "SPLIT", "DAY", "PLATE_DIGIT",
     ]  # fmt: skip
     assert [Stream(number).name for number in range(1, len(expected) + 1)] == expected
     assert len({int(stream) for stream in Stream}) == len(Stream.__members__)

@@ -115,7 +115,7 @@ class Table:
     id = Column(np.int64, "1", "identity that never changes and is never given again")
     alive = Column(np.bool_, "1", "whether the row is in use", default=True)
 
-    columns: ClassVar[Mapping[str, Column[Any]]] = {}
+    columns: ClassVar[Mapping[str, Column[Any]]]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -366,6 +366,9 @@ class Table:
             raise UndeclaredAccessError(
                 f"{type(self).__name__}: {what}, but '*' is not among the declared writes"
             )
+
+
+Table.columns = {name: value for name, value in vars(Table).items() if isinstance(value, Column)}
 
 
 def _shown(value: object) -> str:

@@ -403,9 +403,11 @@ def _call(agent: Any, method: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _aggregate(values: NDArray[Any], func: Callable[..., Any]) -> Any:
-    """One aggregate; functions unknown to NumPy see wide numbers, so their sums cannot overflow."""
+    """One aggregate, in double precision; only NumPy's own functions are trusted with small integers."""
     if func in _EXACT and values.size:
         return _EXACT[func](values)
-    if (getattr(func, "__module__", None) or "").partition(".")[0] != "numpy":
-        values = values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
+    if values.dtype.kind == "f":
+        values = values.astype(np.float64, copy=False)
+    elif (getattr(func, "__module__", None) or "").partition(".")[0] != "numpy":
+        values = values.astype(np.int64)
     return func(values)
