@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
 WALK, WAIT, BUS_MIN, METRO_MIN, CROWDED, BOARDINGS, BUS_BOARDINGS, BUS_KM, METRO_KM = range(9)
@@ -77,6 +78,24 @@ class TransitCost(NamedTuple):
     """Penalty of a boarding beyond the first [min]."""
 
 
+_BUCKETS_PER_MIN, _N_BUCKETS = 4.0, 2048
+"""Buckets of the queue: they change its speed, never its order. The last bucket holds all beyond."""
+_OPEN, _SIZE, _LISTED = range(3)
+
+
+class _Queue(NamedTuple):
+    """Nodes by label: a list for every bucket of labels, and a heap for the bucket that is open."""
+
+    bucket: I32
+    list_key: F64
+    list_node: I32
+    list_next: I32
+    heap_key: F64
+    heap_node: I32
+    state: I64
+    """Open bucket, size of the heap, entries listed."""
+
+
 class _Work(NamedTuple):
     """Scratch arrays of one chunk of destinations, N = C + 2 S nodes."""
 
@@ -91,15 +110,14 @@ class _Work(NamedTuple):
     flow: F64
     used: Bool
     mean: F64
-    heap_key: F64
-    heap_node: I32
+    queue: _Queue
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _new_work(n_calls, n_stops, n_walks):  # type: ignore[no-untyped-def]
-    """Allocate the scratch arrays; the heap holds every push that one destination can make."""
+    """Allocate the scratch arrays; the queue holds every push that one destination can make."""
     n = n_calls + 2 * n_stops
-    n_heap = 3 * n_calls + 2 * n_stops + n_walks + 8
+    n_queue = 3 * n_calls + 2 * n_stops + n_walks + 8
     return _Work(
         np.empty(n, np.float64),
         np.empty(n, np.int32),
@@ -112,33 +130,40 @@ def _new_work(n_calls, n_stops, n_walks):  # type: ignore[no-untyped-def]
         np.empty(n, np.float64),
         np.empty(n, np.bool_),
         np.empty((n, N_SKIM), np.float64),
-        np.empty(n_heap, np.float64),
-        np.empty(n_heap, np.int32),
+        _Queue(
+            np.empty(_N_BUCKETS, np.int32),
+            np.empty(n_queue, np.float64),
+            np.empty(n_queue, np.int32),
+            np.empty(n_queue, np.int32),
+            np.empty(n_queue, np.float64),
+            np.empty(n_queue, np.int32),
+            np.empty(3, np.int64),
+        ),
     )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _push(key, node, heap_key, heap_node, size):  # type: ignore[no-untyped-def]
-    """Add a node to the 4-ary heap; return its new size."""
+def _lift(key, node, queue, size):  # type: ignore[no-untyped-def]
+    """Add a node to the heap of the current bucket; return the heap's new size."""
     i = size
     while i > 0:
         parent = (i - 1) >> 2
-        if heap_key[parent] <= key:
+        if queue.heap_key[parent] <= key:
             break
-        heap_key[i] = heap_key[parent]
-        heap_node[i] = heap_node[parent]
+        queue.heap_key[i] = queue.heap_key[parent]
+        queue.heap_node[i] = queue.heap_node[parent]
         i = parent
-    heap_key[i] = key
-    heap_node[i] = node
+    queue.heap_key[i] = key
+    queue.heap_node[i] = node
     return size + 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _drop_first(heap_key, heap_node, size):  # type: ignore[no-untyped-def]
-    """Remove the first entry of the 4-ary heap; return its new size."""
+def _drop_first(queue, size):  # type: ignore[no-untyped-def]
+    """Remove the first entry of the heap; return its new size."""
     size -= 1
-    key = heap_key[size]
-    node = heap_node[size]
+    key = queue.heap_key[size]
+    node = queue.heap_node[size]
     i = 0
     while True:
         child = 4 * i + 1
@@ -146,16 +171,54 @@ def _drop_first(heap_key, heap_node, size):  # type: ignore[no-untyped-def]
             break
         best = child
         for k in range(child + 1, min(child + 4, size)):
-            if heap_key[k] < heap_key[best]:
+            if queue.heap_key[k] < queue.heap_key[best]:
                 best = k
-        if heap_key[best] >= key:
+        if queue.heap_key[best] >= key:
             break
-        heap_key[i] = heap_key[best]
-        heap_node[i] = heap_node[best]
+        queue.heap_key[i] = queue.heap_key[best]
+        queue.heap_node[i] = queue.heap_node[best]
         i = best
-    heap_key[i] = key
-    heap_node[i] = node
+    queue.heap_key[i] = key
+    queue.heap_node[i] = node
     return size
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _push(key, node, queue):  # type: ignore[no-untyped-def]
+    """Queue a node: in the heap if its bucket is open, else in its bucket's list."""
+    bucket = min(int(key * _BUCKETS_PER_MIN), _N_BUCKETS - 1)
+    if bucket <= queue.state[_OPEN]:
+        queue.state[_SIZE] = _lift(key, node, queue, queue.state[_SIZE])
+    else:
+        k = queue.state[_LISTED]
+        queue.list_node[k] = node
+        queue.list_key[k] = key
+        queue.list_next[k] = queue.bucket[bucket]
+        queue.bucket[bucket] = k
+        queue.state[_LISTED] = k + 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _pop(queue, label, settled):  # type: ignore[no-untyped-def]
+    """Take the unsettled node with the least label from the queue; -1 when it is empty."""
+    while True:
+        while queue.state[_SIZE] > 0:
+            node = queue.heap_node[0]
+            queue.state[_SIZE] = _drop_first(queue, queue.state[_SIZE])
+            if not settled[node]:
+                return node
+        bucket = queue.state[_OPEN] + 1
+        while bucket < _N_BUCKETS and queue.bucket[bucket] < 0:
+            bucket += 1
+        if bucket == _N_BUCKETS:
+            return -1
+        queue.state[_OPEN] = bucket
+        k = queue.bucket[bucket]
+        while k >= 0:
+            node = queue.list_node[k]
+            if not settled[node] and queue.list_key[k] <= label[node]:
+                queue.state[_SIZE] = _lift(queue.list_key[k], node, queue, queue.state[_SIZE])
+            k = queue.list_next[k]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -165,7 +228,7 @@ def _search(graph, cost, zone, work):  # type: ignore[no-untyped-def]
     n_stops = len(graph.stop_indptr) - 1
     alighted = n_calls + n_stops
     label, succ, settled = work.label, work.succ, work.settled
-    heap_key, heap_node = work.heap_key, work.heap_node
+    queue = work.queue
     label[:] = np.inf
     settled[:] = False
     work.chosen[:] = False
@@ -173,7 +236,9 @@ def _search(graph, cost, zone, work):  # type: ignore[no-untyped-def]
     work.freq_cost[:] = 0.0
     work.walk[:] = 0.0
     wait_cost = cost.wait_weight * cost.wait_alpha
-    size = 0
+    queue.bucket[:] = -1
+    queue.state[:] = 0
+    queue.state[_OPEN] = -1
     n_settled = 0
     for i in range(graph.access_indptr[zone], graph.access_indptr[zone + 1]):
         s = graph.access_stop[i]
@@ -182,12 +247,11 @@ def _search(graph, cost, zone, work):  # type: ignore[no-untyped-def]
             label[alighted + s] = value
             succ[alighted + s] = -1
             work.walk[s] = graph.access_min[i]
-            size = _push(value, alighted + s, heap_key, heap_node, size)
-    while size > 0:
-        node = heap_node[0]
-        size = _drop_first(heap_key, heap_node, size)
-        if settled[node]:
-            continue
+            _push(value, alighted + s, queue)
+    while True:
+        node = _pop(queue, label, settled)
+        if node < 0:
+            break
         settled[node] = True
         here = label[node]
         work.order[n_settled] = node
@@ -201,19 +265,19 @@ def _search(graph, cost, zone, work):  # type: ignore[no-untyped-def]
                 work.freq[s] += f
                 work.freq_cost[s] += f * here
                 label[platform] = (wait_cost + work.freq_cost[s]) / work.freq[s]
-                size = _push(label[platform], platform, heap_key, heap_node, size)
+                _push(label[platform], platform, queue)
             p = graph.call_prev[node]
             if p >= 0 and here + cost.ride_cost[p] < label[p]:
                 label[p] = here + cost.ride_cost[p]
                 succ[p] = node
-                size = _push(label[p], p, heap_key, heap_node, size)
+                _push(label[p], p, queue)
         elif node < alighted:
             a = node + n_stops
             if here + cost.transfer_min < label[a]:
                 label[a] = here + cost.transfer_min
                 succ[a] = node
                 work.walk[a - alighted] = 0.0
-                size = _push(label[a], a, heap_key, heap_node, size)
+                _push(label[a], a, queue)
         else:
             s = node - alighted
             for i in range(graph.stop_indptr[s], graph.stop_indptr[s + 1]):
@@ -221,7 +285,7 @@ def _search(graph, cost, zone, work):  # type: ignore[no-untyped-def]
                 if p >= 0 and here + cost.ride_cost[p] < label[p]:
                     label[p] = here + cost.ride_cost[p]
                     succ[p] = node
-                    size = _push(label[p], p, heap_key, heap_node, size)
+                    _push(label[p], p, queue)
             for i in range(graph.walk_indptr[s], graph.walk_indptr[s + 1]):
                 a = alighted + graph.walk_from[i]
                 value = here + cost.walk_weight * graph.walk_min[i]
@@ -229,7 +293,7 @@ def _search(graph, cost, zone, work):  # type: ignore[no-untyped-def]
                     label[a] = value
                     succ[a] = node
                     work.walk[a - alighted] = graph.walk_min[i]
-                    size = _push(value, a, heap_key, heap_node, size)
+                    _push(value, a, queue)
     return n_settled
 
 

@@ -134,7 +134,7 @@ def assign_transit(
     skim = np.empty((N_SKIM, n_zones, n_zones), np.float32)
     chunk_flow = np.zeros((N_CHUNKS, 2, n_calls))
     lost = np.empty(n_zones)
-    table = np.empty((0, 0)) if demand is None else np.ascontiguousarray(demand, np.float64)
+    table = np.empty((0, 0)) if demand is None else np.array(demand, np.float64, order="C")
     chunk_indptr = np.arange(N_CHUNKS + 1, dtype=np.int64) * n_zones // N_CHUNKS
     assign_strategies(
         service.graph,

@@ -74,7 +74,8 @@ def _pace_s_m(transit: TransitNetwork, roads: RoadNetwork, link_time_s: F64, inp
     time = np.bincount(call, bus_s[transit.road_link], n_calls)
     metre = np.bincount(call, roads.length_m[transit.road_link], n_calls)
     off_road = 3.6 / inputs["transit.bus_speed_no_road_kmh"]
-    return np.divide(time, metre, out=np.full(n_calls, off_road), where=metre > 0)
+    pace: F64 = np.divide(time, metre, out=np.full(n_calls, off_road), where=metre > 0)
+    return pace
 
 
 def transit_fare_cny(fares: Fares, bus_km: F32, metro_km: F32, bus_boardings: F32, inputs: Inputs) -> F32:
