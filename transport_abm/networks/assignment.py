@@ -1,10 +1,10 @@
 """Static user equilibrium of road traffic.
 
-Every pair's used paths cost the same and no path costs less (Wardrop 1952). With link cost ``c(x)`` rising in
-flow this is the minimum of the sum of the integrals of ``c`` (Beckmann et al. 1956). Solved by gradient
-projection on paths (Jayakrishnan et al. 1994), with new paths from shortest-path trees, until the relative gap
-``(sum x c - sum d u) / sum x c`` is small: ``u`` is the cost of a pair's cheapest path at the costs of flow ``x``.
-A state of an earlier call starts the next one: its paths take the new demand in the old shares.
+Every pair's used paths cost the same and no path costs less (Wardrop 1952). With link cost ``c(x)`` rising
+in flow this is the minimum of the sum of the integrals of ``c`` (Beckmann et al. 1956). Solved by gradient
+projection on paths (Jayakrishnan et al. 1994), with new paths from shortest-path trees, until the relative
+gap ``(sum x c - sum d u) / sum x c`` is small: ``u`` is the cost of a pair's cheapest path at the costs of
+flow ``x``. A state of an earlier call starts the next one: its paths take the new demand in the old shares.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from transport_abm.networks.kernels_assignment import (
 )
 from transport_abm.networks.kernels_paths import grow_trees, load_trees, skim_trees
 from transport_abm.networks.road_problem import WHERE, RoadProblem, link_time_s
+from transport_abm.networks.road_state import RoadState, first_paths, shares
 
 __all__ = [
     "RoadFlows",
@@ -47,31 +48,9 @@ PASS_COUNT = 12
 TOLERANCE_SHARE = 0.1
 """Share of the wanted gap below which a cost difference is left alone."""
 PASS_GAP_SHARE = 0.2
-"""Passes stop once the excess among known paths is this share of the gap of the last sweep, or of the wanted one."""
+"""Passes end once the excess among known paths is this share of the sweep's gap, or of the wanted one."""
 CLOSURE = 1e-9
 """Largest imbalance at a node, as a share of all demand: rounding only."""
-
-
-@dataclass(frozen=True)
-class RoadState:
-    """Paths of an equilibrium and the share of each in its pair's demand: the warm start of the next one."""
-
-    digest: str
-    """Links and zones to which the paths belong."""
-    pair: I64
-    """Origin times zones plus destination, ascending."""
-    paths: Paths
-    """``flow`` holds shares, which add to 1 in each pair."""
-
-    @property
-    def n_paths(self) -> int:
-        """Number of paths."""
-        return len(self.paths.flow)
-
-    @property
-    def n_bytes(self) -> int:
-        """Memory held [bytes]."""
-        return int(self.pair.nbytes + sum(part.nbytes for part in self.paths))
 
 
 @dataclass(frozen=True)
@@ -85,7 +64,7 @@ class RoadFlows:
     cost_s: F64
     """Time and fixed cost [s]."""
     relative_gap: float
-    """(sum x c - sum d u) / sum x c, of this flow; infinite if iterations ended before all demand had a path."""
+    """(sum x c - sum d u) / sum x c, of this flow; infinite if no sweep was left to measure it."""
     iterations: int
     """Sweeps of shortest-path trees."""
     converged: bool
@@ -110,7 +89,8 @@ def assign_roads(
     zone_node
         Node of each zone.
     demand
-        [pcu/h], shape (zones, zones), origin first. The diagonal, and pairs whose zones share a node, use no link.
+        [pcu/h], shape (zones, zones), origin first. The diagonal, and pairs whose zones share a node, use no
+        link.
     gap
         Relative gap at which to stop.
     max_iterations
@@ -212,8 +192,8 @@ def skim_roads(
     Returns
     -------
     F32
-        Shape (k + 1, zones, zones), origin first: cost, then each attribute. Infinite where there is no way; 0 on
-        the diagonal.
+        Shape (k + 1, zones, zones), origin first: cost, then each attribute. Infinite where there is no way;
+        0 on the diagonal.
 
     Raises
     ------
@@ -257,7 +237,7 @@ class _Work:
         self.origin = (self.pair // n_zones).astype(np.int32)
         self.destination = zone_node[self.pair % n_zones]
         closed = np.isinf(self.parameter[:, 0])
-        self.paths = _first_paths(self.pair, self.demand, state, closed)
+        self.paths = first_paths(self.pair, self.demand, state, closed)
         self.flow = np.zeros(problem.n_links)
         self.cost = np.empty(problem.n_links)
         self.slope = np.empty(problem.n_links)
@@ -353,55 +333,8 @@ class _Work:
         flow[problem.order] = self.flow
         _check_closure(problem, flow, self.origin, self.zone_node, self.destination, self.demand)
         time = link_time_s(problem, flow)
-        state = RoadState(problem.digest(self.zone_node), self.pair, _shares(self.paths, self.demand))
+        state = RoadState(problem.digest(self.zone_node), self.pair, shares(self.paths, self.demand))
         return RoadFlows(flow, time, time + problem.fixed_cost_s, relative_gap, iterations, converged, state)
-
-
-def _sums(paths: Paths, value: F64) -> F64:
-    """Sum of a value of paths by pair."""
-    filled = np.diff(paths.ptr) > 0
-    out = np.zeros(len(paths.ptr) - 1)
-    if filled.any():
-        out[filled] = np.add.reduceat(value, paths.ptr[:-1][filled])
-    return out
-
-
-def _shares(paths: Paths, demand: F64) -> Paths:
-    """Paths with shares in place of flows; the kept path of a pair without demand has all."""
-    count = np.diff(paths.ptr)
-    total = np.repeat(_sums(paths, paths.flow), count)
-    share = np.where(total > 0, paths.flow / np.where(total > 0, total, 1.0), 0.0)
-    share[paths.ptr[:-1][(count > 0) & (demand == 0)]] = 1.0
-    return Paths(paths.ptr, share, paths.slot_ptr, paths.slot)
-
-
-def _first_paths(pair: I64, demand: F64, state: RoadState | None, closed: NDArray[np.bool_]) -> Paths:
-    """Paths to start from: those of the state that are still open, with the new demand in the old shares."""
-    nothing = Paths(
-        np.zeros(len(pair) + 1, np.int64), np.empty(0), np.zeros(1, np.int64), np.empty(0, np.int32)
-    )
-    if state is None or state.n_paths == 0:
-        return nothing
-    old = state.paths
-    keep = old.flow > 0
-    if closed.any():
-        shut = np.concatenate((np.zeros(1, np.int64), np.cumsum(closed[old.slot])))
-        keep &= shut[old.slot_ptr[1:]] == shut[old.slot_ptr[:-1]]
-    place = np.searchsorted(pair, state.pair)
-    owner = np.repeat(place, np.diff(old.ptr))
-    # Of a pair without demand only the path with the largest share stays.
-    order = np.lexsort((-old.flow * keep, owner))
-    leader = np.zeros(len(owner), bool)
-    leader[order[np.concatenate(([True], np.diff(owner[order]) > 0))]] = True
-    keep &= (demand[owner] > 0) | leader
-    length = np.diff(old.slot_ptr)
-    share = old.flow[keep]
-    ptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.bincount(owner[keep], minlength=len(pair)))))
-    slot_ptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(length[keep])))
-    slot = old.slot if keep.all() else old.slot[np.repeat(keep, length)]
-    paths = Paths(ptr, share, slot_ptr, slot)
-    total = _sums(paths, share)
-    return paths._replace(flow=share * np.repeat(demand / np.where(total > 0, total, 1.0), np.diff(ptr)))
 
 
 def _check_closure(

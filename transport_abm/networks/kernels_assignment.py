@@ -1,9 +1,9 @@
 """Paths of a user equilibrium: new ones from trees, flow shifted between them, flow summed on links.
 
-Gradient projection on paths (Jayakrishnan et al. 1994, Transportation Research Record 1443, 75-83): from each
-dearer path to the cheapest one of its pair goes ``min(flow, (c_p - c_min) / sum of dc/dx)``, the sum over links
-that only one of the two uses. Pairs take turns, each at the costs its predecessors left (Gauss-Seidel), so the
-shift is sequential; everything before and after it runs in fixed chunks.
+Gradient projection on paths (Jayakrishnan et al. 1994, Transportation Research Record 1443, 75-83): from
+each dearer path to the cheapest one of its pair goes ``min(flow, (c_p - c_min) / sum of dc/dx)``, the sum
+over links that only one of the two uses. Pairs take turns, each at the costs its predecessors left
+(Gauss-Seidel), so the shift is sequential; everything before and after it runs in fixed chunks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ FREE, SCALE, CAPACITY, POWER, FIXED, PRELOAD = range(6)
 
 
 class Paths(NamedTuple):
-    """Paths of all pairs: pair ``i`` has paths ``ptr[i]:ptr[i+1]``; path ``p`` has slots ``slot_ptr[p]:slot_ptr[p+1]``."""
+    """Paths of all pairs, each from its start.
+
+    Pair ``i`` has paths ``ptr[i]:ptr[i+1]``; path ``p`` has slots ``slot[slot_ptr[p]:slot_ptr[p+1]]``.
+    """
 
     ptr: NDArray[np.int64]
     flow: NDArray[np.float64]
@@ -251,7 +254,7 @@ def load_paths(paths, flow):  # type: ignore[no-untyped-def]
 def _shift(paths, one, best, links, mark):  # type: ignore[no-untyped-def]
     """Move flow between two paths of a pair by one Newton step on their cost difference.
 
-    ``mark[0]`` holds 2 * one + 1 ... stamps of the links of ``best``; ``mark[1]`` those of ``one``.
+    ``mark[0]`` is ``best`` on the links of ``best``; ``mark[1]`` is set to ``one`` on the links of ``one``.
     """
     parameter, flow, cost, slope = links
     for k in range(paths.slot_ptr[one], paths.slot_ptr[one + 1]):

@@ -1,9 +1,9 @@
 """Shortest-path trees on a road graph, and what is gathered along them.
 
 Trees grow from one node to all others (Dijkstra 1959, with a 4-ary heap). Links are stored by tail
-(compressed rows); "slot" is a link's place in that order. Of several cheapest ways into a node the one through
-the lowest slot wins. Origins are dealt to a fixed number of chunks, each with its own
-sums, and the chunks are added in order: the number of threads never changes a bit.
+(compressed rows); "slot" is a link's place in that order. Of several cheapest ways into a node the one
+through the lowest slot wins. Origins are dealt to a fixed number of chunks, each with its own sums, and the
+chunks are added in order: the number of threads never changes a bit.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Read networks in the TNTP text format (Transportation Networks for Research, github.com/bstabler).
 
-Lines ``<NAME> value`` up to ``<END OF METADATA>``, then rows of fields that end in ``;``. ``~`` starts a comment.
+Lines ``<NAME> value`` up to ``<END OF METADATA>``, then rows of fields that end in ``;``; ``~`` comments.
 Link cost: ``fft (1 + B (v / capacity) ** power) + toll_factor * toll + distance_factor * length``. Nodes are
 numbered from 1 in the files and from 0 here; nodes below ``FIRST THRU NODE`` carry no through traffic.
 """
@@ -103,9 +103,11 @@ def read_tntp_network(path: Path) -> TntpNetwork:
             Fault(str(path), "links", f"{n_links} rows, as <NUMBER OF LINKS>", f"{len(table)} rows")
         )
     for (number, _), row in zip(lines, rows, strict=True):
-        for node in (row or [])[:2]:
-            if not (node == int(node) and 1 <= node <= n_nodes):
-                faults.append(Fault(str(path), f"line {number}", f"a node from 1 to {n_nodes}", f"{node:g}"))
+        faults += [
+            Fault(str(path), f"line {number}", f"a node from 1 to {n_nodes}", f"{node:g}")
+            for node in (row or [])[:2]
+            if not (node == int(node) and 1 <= node <= n_nodes)
+        ]
     _stop(faults)
     return TntpNetwork(
         n_zones, n_nodes, through - 1,
