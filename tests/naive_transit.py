@@ -1,4 +1,4 @@
-"""Slow, obvious twin of the transit kernels: labels by repeated sweeps, flows and means by linear equations."""
+"""Slow, obvious twin of the transit kernels: labels by sweeps, flows and means by linear equations."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ class Net:
         """Arrays for the kernels."""
         calls = self.calls()
         row = {call: k for k, call in enumerate(calls)}
-        follows = [self.lines[i].next(k) for i, k in calls]
+        moves = [((i, k), self.lines[i].next(k)) for i, k in calls]
         walks = sorted(self.walks)
         access = sorted(self.access)
         return build_graph(
             np.array([self.lines[i].stops[k] for i, k in calls], np.int32),
-            np.array([-1 if n is None else row[i, n] for (i, _), n in zip(calls, follows, strict=True)], np.int32),
+            np.array([-1 if n is None else row[i, n] for (i, _), n in moves], np.int32),
             np.array([self.lines[i].metro for i, _ in calls], bool),
-            np.array([0.0 if n is None else self.lines[i].km[k] for (i, k), n in zip(calls, follows, strict=True)]),
+            np.array([0.0 if n is None else self.lines[i].km[k] for (i, k), n in moves]),
             n_stops=self.n_stops,
             walks=(
                 np.array([w[0] for w in walks], np.int32),
@@ -125,7 +125,7 @@ def run_kernels(net: Net, demand: F64 | None = None, n_chunks: int = 3) -> Fast:
 
 
 def optimal_set(options: list[tuple[float, float]], wait_cost: float) -> tuple[float, list[int]]:
-    """Cost of waiting for the best set of (cost on board, frequency), and that set, tried in ascending order."""
+    """Cost of waiting for the best set of (cost on board, frequency), and that set."""
     best, chosen = np.inf, []
     total_f = total_fv = 0.0
     for k in sorted(range(len(options)), key=lambda k: options[k][0]):
@@ -181,7 +181,7 @@ def labels_to(net: Net, destination: int) -> Labels:
 
 
 def _moves(net: Net, destination: int, labels: Labels) -> dict[object, list[tuple[float, object, F64]]]:
-    """Out of each state: probability, next state (None at the end), and what the move adds to the nine skims."""
+    """Out of each state: probability, next state (None at the end), and what the move adds to the skims."""
     egress = {s: m for z, s, m in net.access if z == destination}
     moves: dict[object, list[tuple[float, object, F64]]] = {}
 
@@ -234,7 +234,7 @@ def _moves(net: Net, destination: int, labels: Labels) -> dict[object, list[tupl
 
 
 def run_naive(net: Net, demand: F64) -> Fast:
-    """Labels by sweeps; visits ``x = (I - P')^-1 q`` and means ``m = (I - P)^-1 r`` by dense linear solves."""
+    """Labels by sweeps; visits ``x = (I - P')^-1 q`` and means ``m = (I - P)^-1 r`` by dense solves."""
     z, calls = net.n_zones, net.calls()
     out = Fast(
         np.full((z, z), np.inf), np.zeros((9, z, z), np.float32), np.zeros(len(calls)), np.zeros(len(calls)),
@@ -254,10 +254,10 @@ def run_naive(net: Net, demand: F64) -> Fast:
         mean = np.linalg.solve(np.eye(len(states)) - step, reward)
         start = np.zeros(len(states))
         for o in range(z):
-            ways = [
+            doors = [
                 (net.walk_weight * m + labels.platform[s], s, m) for zone, s, m in net.access if zone == o
             ]
-            cost, s, m = min(ways, default=(np.inf, -1, 0.0))
+            cost, s, m = min(doors, default=(np.inf, -1, 0.0))
             if o == d or not np.isfinite(cost):
                 out.lost[d] += demand[o, d]
                 continue

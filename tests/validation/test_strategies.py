@@ -18,7 +18,7 @@ REL = 1e-12
 
 
 def spiess_florian() -> Net:
-    """Four lines from A to B over X and Y, mean waits 6, 6, 15 and 3 min; zone k stands at stop k (A, X, Y, B)."""
+    """Four lines from A to B over X and Y, mean waits 6, 6, 15 and 3 min; zone k stands at stop k."""
     a, x, y, b = range(4)
     lines = [
         Line([a, b], [25.0], 1 / 6),
@@ -48,7 +48,7 @@ def random_net(seed: int) -> Net:
                 loop,
                 [float(k) for k in random.uniform(0.2, 4, len(stops))],
                 float(random.uniform(1, 1.9)),
-            )  # fmt: skip
+            )
         )
     walks = [
         (i, j, float(random.uniform(0.5, 12)))
@@ -79,7 +79,7 @@ def test_spiess_and_florian_published_example() -> None:
 
 
 def test_spiess_and_florian_published_line_flows() -> None:
-    """From A half take line 1, half line 2; at Y, where line 2 leaves them, 1/6 board line 3 and 5/6 line 4."""
+    """From A half take line 1, half line 2; at Y 1/6 board line 3 and 5/6 line 4."""
     demand = np.zeros((4, 4))
     demand[0, 3] = 1.0
     result = run_kernels(spiess_florian(), demand)

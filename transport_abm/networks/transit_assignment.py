@@ -230,7 +230,9 @@ def _change(new: F32, old: F32) -> float:
     return float(np.abs(new[both] - old[both]).sum(dtype=np.float64)) / base if base > 0 else 0.0
 
 
-def crowding_multiplier(load: F64, seats: F64, capacity: F64, standing_p_m2: F64, inputs: Inputs) -> F64:
+def crowding_multiplier(
+    load: F64, seats: F64, capacity: F64, standing_p_m2: F64 | float, inputs: Inputs
+) -> F64:
     """Perceived over actual in-vehicle time for the passengers of one vehicle.
 
     Parameters
