@@ -167,6 +167,7 @@ def test_groupby_groups_as_mesa_does_in_the_same_order(town: Town, by: object) -
         assert list(mine.groups) == list(theirs.groups)
         assert mine.count() == theirs.count()
         assert mine.agg("zone", sum) == theirs.agg("zone", sum)
+    assert len(columns.select(at_most=0).groupby(by)) == 0
 
 
 @pytest.mark.parametrize("func", [sum, min, max, np.mean, np.median, len, lambda v: v[0], [sum, np.max]])

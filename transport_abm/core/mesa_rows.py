@@ -365,18 +365,21 @@ class ColumnAgentSet(RowVerbs):
 
     def groupby(self, by: Any, result_type: str = "agentset") -> GroupBy:
         """Groups by an attribute or function, in the order in which their first members stand."""
-        columned = isinstance(by, str) and by in self.table.columns
-        read = by if callable(by) else operator.attrgetter(by)
-        if columned:
-            value, first, group = np.unique(self.col(by), return_index=True, return_inverse=True)
-            names, order = value.tolist(), np.argsort(first)
+        if isinstance(by, str) and by in self.table.columns:
+            value = self.col(by)
+            names = None
         else:
-            place: dict[Any, int] = {}
-            group = np.array([place.setdefault(read(agent), len(place)) for agent in self], np.int64)
-            names, order = list(place), np.arange(len(place))
-        position = np.argsort(group, kind="stable")
-        cut = np.searchsorted(group[position], np.arange(len(names) + 1))
-        groups: dict[Any, Any] = {names[i]: self._sub(position[cut[i] : cut[i + 1]]) for i in order}
+            read, place = by if callable(by) else operator.attrgetter(by), dict[Any, int]()
+            value = np.array([place.setdefault(read(agent), len(place)) for agent in self], np.int64)
+            names = list(place)
+        position = np.argsort(value, kind="stable")
+        ordered = value[position]
+        start = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]][: len(ordered)])
+        stop = np.append(start[1:], len(ordered))
+        names = names if names is not None else ordered[start].tolist()
+        groups: dict[Any, Any] = {
+            names[i]: self._sub(position[start[i] : stop[i]]) for i in np.argsort(position[start])
+        }
         if result_type != "agentset":
             groups = {name: list(members) for name, members in groups.items()}
         return ColumnGroupBy(groups)
