@@ -98,6 +98,8 @@ def test_an_identity_is_never_given_twice_and_finds_its_row() -> None:
         homes.row_of(3)
     with pytest.raises(InputError, match="rising identities from 6 on"):
         homes.append(1, id=[5])
+    with pytest.raises(InputError, match="below"):
+        homes.append(1, id=[2**59])
     homes.append(1, id=[10])
     homes.append(1)
     assert homes.id[-2:].tolist() == [10, 11]

@@ -280,9 +280,14 @@ def test_a_handle_is_a_mesa_agent_on_its_row(town: Town) -> None:
 
 
 def test_no_two_agents_of_a_model_share_a_unique_id(town: Town) -> None:
-    town.attach(Other, Homes.build(3))
+    town.attach(Other, Homes.build(3, id=[0, 2**40, 2**59 - 1]))
     identities = [agent.unique_id for agent in town.agents]
     assert len(set(identities)) == len(identities) == 17
+    for i in range(13):
+        town.attach(type(f"Kind{i}", (ColumnAgent,), {"table": Homes}), Homes.build(1, id=[2**59 - 1]))
+    assert max(agent.unique_id for agent in town.agents) == 2**63 - 1
+    with pytest.raises(TypeError, match="at most 15 tables"):
+        town.attach(type("Kind14", (ColumnAgent,), {"table": Homes}), Homes.build(1))
 
 
 class Other(ColumnAgent):

@@ -24,6 +24,9 @@ from transport_abm.core.errors import Fault, InputError, ReproducibilityError
 
 S = TypeVar("S", bound=np.generic)
 
+ID_LIMIT = 2**59
+"""Identities stay below this, so that tables can be told apart by adding multiples of it in 64 bits."""
+
 NEXT_ID = "next_id"
 """Name under which a snapshot holds the next identity to give."""
 
@@ -214,8 +217,9 @@ class Table:
         new = ready.get("id")
         if new is not None and n and not faults:
             rising = new.ndim == 1 and bool((np.diff(new) > 0).all())
-            if not rising or new[0] < self._next_id:
-                faults.append(Fault(where, "id", f"rising identities from {self._next_id} on", _shown(new)))
+            if not rising or new[0] < self._next_id or new[-1] >= ID_LIMIT:
+                expected = f"rising identities from {self._next_id} on, below {ID_LIMIT}"
+                faults.append(Fault(where, "id", expected, _shown(new)))
         if faults:
             raise InputError(faults)
         return ready

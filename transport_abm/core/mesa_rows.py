@@ -25,9 +25,6 @@ try:  # its home moved between Mesa 3.3 and 3.5
 except ImportError:
     from mesa.agent import GroupBy
 
-ID_STRIDE = 10**12
-"""Distance between the `unique_id` of two tables: the first starts here, object agents stay below."""
-
 _EXACT: dict[Any, Callable[[NDArray[Any]], Any]] = {
     builtins.sum: lambda v: v.sum(dtype=np.float64 if v.dtype.kind == "f" else np.int64).item(),
     builtins.min: lambda v: v.min().item(),

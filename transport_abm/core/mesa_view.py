@@ -23,9 +23,9 @@ import pandas as pd
 from mesa.agent import Agent
 from numpy.typing import ArrayLike, NDArray
 
-from transport_abm.core.columns import Table
+from transport_abm.core.columns import ID_LIMIT, Table
 from transport_abm.core.errors import Fault, InputError
-from transport_abm.core.mesa_rows import ID_STRIDE, Binding, ColumnAgentSet, new_handle, vectorized
+from transport_abm.core.mesa_rows import Binding, ColumnAgentSet, new_handle, vectorized
 from transport_abm.core.mesa_sets import MixedAgentSet, gather
 
 __all__ = [
@@ -38,6 +38,10 @@ __all__ = [
     "gather",
     "vectorized",
 ]
+
+
+MOST_TABLES = 2**63 // ID_LIMIT - 1
+"""How many tables a model can hold: one stretch of identities is left to Mesa's own objects."""
 
 
 class _Cell:
@@ -60,8 +64,8 @@ class _Cell:
 class ColumnAgent(Agent):  # type: ignore[misc]
     """A real `mesa.Agent` whose state is one row of a table; subclasses name it in `table`.
 
-    `Person(model, age=30)` adds a row. `unique_id` is the row's `id` plus 10**12 for each table of the model
-    up to its own, so that no two agents share one.
+    `Person(model, age=30)` adds a row. `unique_id` is the row's `id` plus 2**59 for each table of the model
+    up to its own, so that no two agents share one; it fits 64 bits for up to 15 tables.
     """
 
     table: ClassVar[type[Table]]
@@ -125,7 +129,7 @@ class ColumnAgent(Agent):  # type: ignore[misc]
     @property
     def unique_id(self) -> int:
         """Identity among all agents of the model."""
-        identity: int = self._binding.slot * ID_STRIDE + self._id
+        identity: int = self._binding.slot * ID_LIMIT + self._id
         return identity
 
     @property
@@ -187,8 +191,10 @@ class ColumnModel(mesa.Model):  # type: ignore[misc]
         Raises
         ------
         TypeError
-            If the class has been given a table, or is not made for this kind of table.
+            If the class has been given a table, or is not made for this kind of table, or the model has 15.
         """
+        if len(self._bindings) == MOST_TABLES:
+            raise TypeError(f"a model has at most {MOST_TABLES} tables, so that identities fit 64 bits")
         if agent_type in self._bindings:
             raise TypeError(f"{agent_type.__name__} has a table in this model")
         if not isinstance(table, agent_type.table):
@@ -285,7 +291,7 @@ class ColumnDataCollector(mesa.DataCollector):  # type: ignore[misc]
         for agent_type, columns in self._columns.items():
             if agent_type in by_type:
                 agents = by_type[agent_type]
-                unique_id = agents.col("id") + model.binding(agent_type).slot * ID_STRIDE
+                unique_id = agents.col("id") + model.binding(agent_type).slot * ID_LIMIT
                 values = {name: agents.get(column) for name, column in columns.items()}
                 self._records[agent_type].append((int(model.steps), unique_id, values))
 
