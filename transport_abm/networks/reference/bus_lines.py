@@ -1,25 +1,26 @@
 """Representative bus lines that match the published totals of a bus system.
 
-Thousands of real stops would swell the network without telling a zone model more, so lines call at one or two
-stops a zone, and each representative line stands for about three real routes. (The real stop spacing enters as
-time lost at stops and as access distance.) For representative line ``l`` that stands for ``k_l`` routes of length
-``L_l``, run by ``v_l`` buses at speed ``s`` with layover share ``o``:
+Thousands of real stops would swell the network without telling a zone model more, so lines call at one or
+two stops a zone, and each representative line stands for about three real routes. (The real stop spacing
+enters as time lost at stops and as access distance.) For representative line ``l`` that stands for ``k_l``
+routes of length ``L_l``, run by ``v_l`` buses at speed ``s`` with layover share ``o``:
 
     sum k_l = routes,   sum k_l L_l = route km,   sum v_l = buses in service,
     headway_l = 60 * 2 L_l (1 + o) / s / v_l                     [min, peak]
     sum 120 L_l sum_p hours_p share_p / headway_l = bus km a day
 
-The first two hold by ``k_l = 1 + (routes - lines) w_l exp(t L_l) / sum(...)`` with one unknown ``t`` (the least
-departure from the weights ``w``, the people near the line), the third by ``v_l`` in proportion to
-``k_l L_l d_l**e`` (people by kilometre ``d``, square-root rule of Mohring 1972), the last by one factor on the
-midday and evening frequencies. Lines follow shortest paths of bus roads between neighbouring stops
-(`bus_streets`); their termini are drawn by gravity (`bus_termini`). Nothing is random.
+The first two hold by ``k_l = 1 + (routes - lines) d_l exp(t min(L_l, M)) / sum(...)`` with one unknown ``t``
+(``M`` the longest trunk line, so that mountain lines do not make up the length), the third by ``v_l`` in proportion to
+``k_l L_l d_l**e`` (people by kilometre ``d``, square-root rule of Mohring 1972), the last by one factor on
+the midday and evening frequencies. Lines follow shortest paths of bus roads between neighbouring stops
+(`bus_streets`); their termini are chosen by gravity (`bus_termini`). Nothing is random.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import brentq
@@ -34,6 +35,7 @@ from transport_abm.policy.inputs import year_inputs
 
 _DAY_YEAR = 365.0
 _STEEPEST = 2.0
+_LEAST = 1e-6
 
 
 @dataclass(frozen=True)
@@ -115,15 +117,16 @@ def service_hours(inputs: Mapping[str, float]) -> F64:
     return hours
 
 
-def _route_weights(length_km: F64, people: F64, totals: BusTotals) -> F64:
-    """Real routes for each line: at least one, in proportion to people, tilted to the published length."""
+def _route_weights(length_km: F64, people_km: F64, totals: BusTotals, longest_km: float) -> F64:
+    """Real routes for each line: at least one, by people near the line, tilted to the published length."""
     spare = totals.route_count - len(length_km)
     if spare < 0:
         return np.full(len(length_km), totals.route_count / len(length_km))
-    weight = np.maximum(people, people.max() * 1e-6) / people.sum()
+    weight = np.maximum(people_km, people_km.max() * _LEAST) / people_km.sum()
+    tilted_km = np.minimum(length_km, longest_km) - min(length_km.max(), longest_km)
 
     def routes(tilt: float) -> F64:
-        scaled = weight * np.exp(tilt * (length_km - length_km.max() * (tilt > 0)))
+        scaled = weight * np.exp(tilt * (tilted_km if tilt > 0 else tilted_km - tilted_km.min()))
         return np.asarray(1 + spare * scaled / scaled.sum(), np.float64)
 
     if totals.route_km is None:
@@ -162,8 +165,10 @@ def plan_bus_service(
     NetworkError
         If lines of these lengths cannot add up to the route kilometres.
     """
-    routes = _route_weights(length_km, people, totals)
-    dense = (people / length_km) / (people.sum() / length_km.sum())
+    people_km = people / length_km
+    longest_km = inputs["transit_supply.bus_trunk_max_km"]
+    routes = _route_weights(length_km, people_km, totals, longest_km)
+    dense = people_km / (people.sum() / length_km.sum())
     ratio = np.power(dense, inputs["transit_supply.bus_frequency_elasticity"])
     most = inputs["transit_supply.bus_frequency_ratio_max"]
     load = routes * length_km * np.clip(ratio, 1 / most, most)
@@ -186,7 +191,7 @@ def plan_bus_service(
 
 def _line_part(streets: BusStreets, call: list[int]) -> tuple[list[float], list[list[int]]]:
     """Length and road links of each segment of a sequence of stops."""
-    road = [streets.path(here, there) for here, there in zip(call[:-1], call[1:], strict=True)]
+    road = [streets.path(here, there) for here, there in pairwise(call)]
     return [float(streets.link_length_m[links].sum()) for links in road], road
 
 
@@ -202,9 +207,9 @@ def build_bus_lines(
 ) -> TransitNetwork:
     """Build representative bus lines over any road network and zones.
 
-    Each line stands for several real routes: its headway is theirs together, so that routes, route kilometres,
-    buses and bus kilometres a day add up to the published totals. Every zone with residents has a stop that a
-    line serves. Deterministic.
+    Each line stands for several real routes: its headway is theirs together, so that routes, route length,
+    buses and bus kilometres a day add up to the published totals. Every zone with residents has a stop that
+    a line serves. Deterministic.
 
     Parameters
     ----------
@@ -242,8 +247,9 @@ def build_bus_lines(
     table = TransitTable(TransitMode.BUS)
     for stop, node in enumerate(streets.node.tolist()):
         name = zones.name[int(streets.zone[stop])]
-        point = (roads.node_lon[node], roads.node_lat[node], roads.node_x_m[node], roads.node_y_m[node])
-        table.stop.append((name, name, *map(float, point)))
+        lon, lat = float(roads.node_lon[node]), float(roads.node_lat[node])
+        x_m, y_m = float(roads.node_x_m[node]), float(roads.node_y_m[node])
+        table.stop.append((name, name, lon, lat, x_m, y_m))
     places, seats = inputs["transit_supply.bus_places"], inputs["transit_supply.bus_seats"]
     for row, (call, ways) in enumerate(zip(calls, parts, strict=True)):
         ends = " - ".join(table.stop[stop][0] for stop in (call[0], call[-1]))

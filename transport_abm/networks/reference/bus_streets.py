@@ -1,14 +1,16 @@
 """Bus stops of zones, their neighbours, and the road paths between neighbours.
 
-Each zone has a stop at the bus road nearest to its centre; populous zones have a second one towards their rim.
-Two stops are neighbours if they are joined in the Delaunay triangulation of the stops and no third stop lies
-about on the way. Buses follow the paths of least ``length * preference(link class)``.
+Each zone has a stop near its centre, populous zones have a second one towards their rim, on the streets
+through which most paths between zones run. Two stops are neighbours if they are joined in the Delaunay
+triangulation of the stops and no third stop lies on the way, or nearly so. Buses follow the paths of least
+``length * preference(link class)``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -23,8 +25,8 @@ _CHUNK = 64
 _FEW_STOPS = 12
 _REACH = 3.0
 """First searches reach this many times the straight distance to the farthest neighbour."""
-_ON_THE_WAY = 1.1
-"""A third stop is on the way if the way by it is at most this many times as long."""
+_ROUNDS = 4
+"""Times that paths are cut at the stops they pass."""
 _BUS_CLASS = ("motorway", "expressway", "primary", "secondary", "tertiary", "local")
 
 
@@ -59,7 +61,7 @@ class BusStreets:
     def path(self, here: int, there: int) -> list[int]:
         """Road links from one stop to another, over the stops between."""
         way = self.way(here, there)
-        return [link for pair in zip(way[:-1], way[1:], strict=True) for link in self.road[pair]]
+        return [link for pair in pairwise(way) for link in self.road[pair]]
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def _bus_graph(roads: RoadNetwork, inputs: Mapping[str, float], year: int) -> _G
 
 
 def _street_nodes(roads: RoadNetwork, graph: _Graph) -> I64:
-    """Usable nodes on a street where buses stop (primary to tertiary), or all usable ones if there is none."""
+    """Usable nodes on a street where buses stop (primary to tertiary); all usable ones if there is none."""
     street = (roads.link_class >= LinkClass.PRIMARY) & (roads.link_class <= LinkClass.TERTIARY)
     on_street = np.zeros(roads.n_nodes, bool)
     links = graph.link[street[graph.link]]
@@ -104,8 +106,8 @@ def _street_nodes(roads: RoadNetwork, graph: _Graph) -> I64:
     return found if len(found) else graph.usable
 
 
-def _zone_nodes(roads: RoadNetwork, zones: Zones, candidate: I64) -> list[list[int]]:
-    """Stop nodes of each zone: the nearest to its centre, and for populous zones one towards the rim."""
+def _zone_nodes(roads: RoadNetwork, zones: Zones, candidate: I64, use: F64) -> list[list[int]]:
+    """Stop nodes of each zone: a busy one near its centre, and for populous zones one towards the rim."""
     centre = np.stack([zones.x_m, zones.y_m], axis=1)
     point = np.stack([roads.node_x_m[candidate], roads.node_y_m[candidate]], axis=1)
     nearest = candidate[cKDTree(point).query(centre)[1]]
@@ -116,15 +118,16 @@ def _zone_nodes(roads: RoadNetwork, zones: Zones, candidate: I64) -> list[list[i
     busy = mass > np.median(mass)
     chosen: list[list[int]] = []
     for zone in range(len(zones)):
-        nodes = [int(nearest[zone])]
-        own = candidate[order[ends[zone] : ends[zone + 1]]]
-        if busy[zone] and len(own):
-            x_m, y_m = roads.node_x_m, roads.node_y_m
-            away = np.hypot(x_m[own] - x_m[nodes[0]], y_m[own] - y_m[nodes[0]])
-            radius = np.sqrt(zones.area_m2[zone] / np.pi)
-            second = int(np.abs(away - radius).argmin())
-            if away[second] > radius / 2:
-                nodes.append(int(own[second]))
+        own = np.append(candidate[order[ends[zone] : ends[zone + 1]]], nearest[zone])
+        radius = np.sqrt(zones.area_m2[zone] / np.pi)
+        away = np.hypot(roads.node_x_m[own] - zones.x_m[zone], roads.node_y_m[own] - zones.y_m[zone])
+        nodes = [int(own[(use[own] * np.exp(-((2 * away / radius) ** 2))).argmax()])]
+        apart = np.hypot(
+            roads.node_x_m[own] - roads.node_x_m[nodes[0]], roads.node_y_m[own] - roads.node_y_m[nodes[0]]
+        )
+        rim = np.where(apart > 0.8 * radius, use[own] * np.exp(-((away / radius) ** 2)), 0.0)
+        if busy[zone] and rim.max() > 0:
+            nodes.append(int(own[rim.argmax()]))
         chosen.append(nodes)
     return chosen
 
@@ -149,7 +152,7 @@ def _trace(previous: I32, here: int, there: int, graph: _Graph) -> list[int]:
     while nodes[-1] != here:
         nodes.append(int(previous[nodes[-1]]))
     n = graph.cost.shape[0]
-    key = np.array([a * n + b for b, a in zip(nodes[:-1], nodes[1:], strict=True)], np.int64)[::-1]
+    key = np.array([a * n + b for b, a in pairwise(nodes)], np.int64)[::-1]
     return [int(link) for link in graph.link[np.searchsorted(graph.link_key, key)]]
 
 
@@ -175,21 +178,60 @@ def _neighbour_paths(graph: _Graph, node: I32, point: F64, pair: I32) -> dict[tu
     return road
 
 
-def _prune(pair: I32, length_m: F64) -> tuple[I32, F64]:
-    """Drop links between stops with a third stop on the way."""
+def _street_links(
+    roads: RoadNetwork, graph: _Graph, node: I32, point: F64
+) -> tuple[dict[tuple[int, int], list[int]], I32]:
+    """Road links between neighbouring stops both ways, and the pairs with no third stop on their paths."""
+    stop_at = np.full(roads.n_nodes, -1, np.int32)
+    stop_at[node] = np.arange(len(node))
+    road: dict[tuple[int, int], list[int]] = {}
+    direct: dict[tuple[int, int], bool] = {}
+    pair = _neighbours(point)
+    for _ in range(_ROUNDS):
+        found = _neighbour_paths(graph, node, point, pair)
+        road |= found
+        direct |= dict.fromkeys(map(tuple, pair.tolist()), True)
+        parts: set[tuple[int, int]] = set()
+        for (here, there), links in found.items():
+            met = stop_at[roads.head[links[:-1]]]
+            way = [here, *met[met >= 0].tolist(), there]
+            if len(way) > 2:
+                parts |= {(min(ends), max(ends)) for ends in pairwise(way)}
+                direct[min(here, there), max(here, there)] = False
+        parts -= direct.keys()
+        if not parts:
+            break
+        pair = np.array(sorted(parts), np.int32)
+    else:  # paths of the last round stay whole
+        direct |= dict.fromkeys(map(tuple, pair.tolist()), True)
+    return road, np.array(sorted(ends for ends, whole in direct.items() if whole), np.int32).reshape(-1, 2)
+
+
+def _prune(pair: I32, length_m: F64, ratio: float) -> tuple[I32, F64]:
+    """Drop links that are hardly shorter than the way by a third stop."""
     near: dict[int, dict[int, float]] = {}
     for (a, b), length in zip(pair.tolist(), length_m.tolist(), strict=True):
         near.setdefault(a, {})[b] = length
         near.setdefault(b, {})[a] = length
     keep = np.ones(len(pair), bool)
     for row, ((a, b), length) in enumerate(zip(pair.tolist(), length_m.tolist(), strict=True)):
-        by_third = (
-            near[a][c] + near[b][c]
-            for c in near[a].keys() & near[b].keys()
-            if max(near[a][c], near[b][c]) < length
-        )
-        keep[row] = min(by_third, default=np.inf) > _ON_THE_WAY * length
+        thirds = near[a].keys() & near[b].keys()
+        by_third = (near[a][c] + near[b][c] for c in thirds if max(near[a][c], near[b][c]) < length)
+        keep[row] = min(by_third, default=np.inf) > ratio * length
     return pair[keep], length_m[keep]
+
+
+def _place_stops(roads: RoadNetwork, zones: Zones, graph: _Graph) -> list[list[int]]:
+    """Stop nodes of each zone, on the streets that most paths between neighbouring zones use."""
+    candidate = _street_nodes(roads, graph)
+    place = np.stack([roads.node_x_m, roads.node_y_m], axis=1)
+    nearest = cKDTree(place[candidate]).query(np.stack([zones.x_m, zones.y_m], axis=1))[1]
+    node = np.unique(candidate[nearest]).astype(np.int32)
+    use = np.ones(roads.n_nodes)
+    if len(node) > 1:
+        for links in _neighbour_paths(graph, node, place[node], _neighbours(place[node])).values():
+            use[roads.head[links]] += 1
+    return _zone_nodes(roads, zones, candidate, use)
 
 
 def build_bus_streets(
@@ -219,7 +261,7 @@ def build_bus_streets(
         If no road is open to buses.
     """
     graph = _bus_graph(roads, inputs, year)
-    zone_node = _zone_nodes(roads, zones, _street_nodes(roads, graph))
+    zone_node = _place_stops(roads, zones, graph)
     node, first = np.unique([n for nodes in zone_node for n in nodes], return_index=True)
     owner = np.array([zone for zone, nodes in enumerate(zone_node) for _ in nodes])[first]
     row = {int(n): k for k, n in enumerate(node)}
@@ -228,20 +270,19 @@ def build_bus_streets(
     for zone, stops in enumerate(zone_stop):
         people[list(stops)] += (zones.residents[zone] + zones.jobs[zone]) / len(stops)
     node = node.astype(np.int32)
-    point = np.stack([roads.node_x_m[node], roads.node_y_m[node]], axis=1)
-    pair = _neighbours(point)
-    road = _neighbour_paths(graph, node, point, pair)
+    road, pair = _street_links(roads, graph, node, np.stack([roads.node_x_m, roads.node_y_m], axis=1)[node])
     both = [[roads.length_m[road[a, b]].sum(), roads.length_m[road[b, a]].sum()] for a, b in pair.tolist()]
-    pair, length_m = _prune(pair, np.array(both, np.float64).reshape(-1, 2).mean(axis=1))
+    mean_m = np.array(both, np.float64).reshape(-1, 2).mean(axis=1)
+    pair, length_m = _prune(pair, mean_m, inputs["transit_supply.bus_on_way_ratio"])
     links = csr_matrix((length_m, (pair[:, 0], pair[:, 1])), shape=(len(node), len(node)))
-    distance, previous = dijkstra(links, directed=False, return_predecessors=True)
+    distance_m, previous = dijkstra(links, directed=False, return_predecessors=True)
     return BusStreets(
-        node,
-        owner.astype(np.int32),
-        zone_stop,
-        people,
-        distance,
-        previous.astype(np.int32),
-        roads.length_m,
-        road,
+        node=node,
+        zone=owner.astype(np.int32),
+        zone_stop=zone_stop,
+        people=people,
+        distance_m=distance_m,
+        previous=previous.astype(np.int32),
+        link_length_m=roads.length_m,
+        road=road,
     )

@@ -1,8 +1,10 @@
-"""Termini of representative bus lines: expresses and suburban lines of centres, trunk lines by gravity, the rest.
+"""Termini of representative bus lines: lines of centres, trunk lines by gravity, and the rest.
 
-Trunk lines are taken one after the other: the pair of stops with the largest ``P_i P_j d exp(-d / D) a_i a_j``
-(people ``P``, distance ``d``) becomes a line, and then loses weight together with the pairs about it. Last come
-lines that bring each zone without a bus to its nearest centre.
+Centres beyond the 5th ring road have suburban lines to their nearest centres and express lines to the core.
+Trunk lines are taken one after the other: the pair of stops with the largest
+``P_i P_j d**2 exp(-2 d / D) a_i a_j`` (people ``P``, distance ``d``, most frequent distance ``D``) becomes
+a line, and then loses weight together with the pairs about it. Last come lines that bring each zone without a
+bus to its nearest centre.
 """
 
 from __future__ import annotations
@@ -11,19 +13,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from transport_abm.networks.city import F64, Zones
+from transport_abm.networks.city import I64, Zones
 from transport_abm.networks.reference.bus_streets import BusStreets
 
-_OUTER_RING = 6
-"""Centres beyond the 5th ring road have suburban and express lines."""
-_CORE_RING = 4
-_CORE_COUNT = 3
-_WEAKEN = 0.6
-"""Weight that a terminus keeps for its next line."""
-_SHORTEST_KM = 3.0
 
-
-def _centres(streets: BusStreets, zones: Zones, inputs: Mapping[str, float]) -> list[int]:
+def _centres(streets: BusStreets, inputs: Mapping[str, float]) -> list[int]:
     """Stops of the most populous places that lie apart from each other."""
     spacing_m = inputs["transit_supply.bus_centre_spacing_km"] * 1000
     near = np.exp(-((streets.distance_m / (spacing_m / 2)) ** 2))
@@ -48,36 +42,37 @@ def _express(way: list[int], streets: BusStreets, spacing_m: float) -> list[int]
 
 def _centre_lines(streets: BusStreets, zones: Zones, inputs: Mapping[str, float]) -> list[list[int]]:
     """Suburban lines from outer centres to their nearest centres, express lines to the core."""
-    centre = np.array(_centres(streets, zones, inputs))
+    centre = np.array(_centres(streets, inputs))
     ring = zones.ring[streets.zone[centre]]
-    outer, core = centre[ring >= _OUTER_RING], centre[ring <= _CORE_RING]
+    outer = centre[ring >= inputs["transit_supply.bus_outer_ring"]]
+    core = centre[ring <= inputs["transit_supply.bus_core_ring"]]
     degree = int(inputs["transit_supply.bus_centre_degree"])
+    express_count = int(inputs["transit_supply.bus_centre_express"])
     spacing_m = inputs["transit_supply.bus_express_spacing_km"] * 1000
-    done: set[tuple[int, int]] = set()
-    lines: list[list[int]] = []
+    suburban: set[tuple[int, int]] = set()
+    express: list[list[int]] = []
     for here in outer.tolist():
-        for there in centre[np.argsort(streets.distance_m[here, centre], kind="stable")][
-            1 : degree + 1
-        ].tolist():
-            pair = (min(here, there), max(here, there))
-            if pair not in done and np.isfinite(streets.distance_m[pair]):
-                done.add(pair)
-                lines.append(streets.way(*pair))
-        for there in core[np.argsort(streets.distance_m[here, core], kind="stable")][:_CORE_COUNT].tolist():
-            lines.append(_express(streets.way(here, there), streets, spacing_m))
-    return lines
+        to_centre, to_core = streets.distance_m[here, centre], streets.distance_m[here, core]
+        near = centre[np.argsort(to_centre, kind="stable")][1 : degree + 1].tolist()
+        suburban |= {(min(here, there), max(here, there)) for there in near}
+        for there in core[np.argsort(to_core, kind="stable")][:express_count].tolist():
+            express.append(_express(streets.way(here, there), streets, spacing_m))  # noqa: PERF401
+    return [streets.way(*pair) for pair in sorted(suburban)] + express
 
 
 def _trunk_lines(streets: BusStreets, count: int, inputs: Mapping[str, float]) -> list[list[int]]:
     """Lines between pairs of stops by gravity, one after the other."""
     km = streets.distance_m / 1000
-    allowed = (km >= _SHORTEST_KM) & (km <= inputs["transit_supply.bus_trunk_max_km"])
+    allowed = (km >= inputs["transit_supply.bus_trunk_min_km"]) & (
+        km <= inputs["transit_supply.bus_trunk_max_km"]
+    )
     if not allowed.any():  # a town smaller than the shortest line
         allowed = np.isfinite(km) & (km > 0)
     with np.errstate(invalid="ignore"):
-        pull = km * np.exp(-km / inputs["transit_supply.bus_gravity_km"])
+        pull = km**2 * np.exp(-2 * km / inputs["transit_supply.bus_gravity_km"])
     weight = np.where(np.triu(allowed), pull * np.outer(streets.people, streets.people), 0.0)
     near = np.exp(-((km / inputs["transit_supply.bus_spread_km"]) ** 2))
+    kept = inputs["transit_supply.bus_terminus_keep"]
     lines: list[list[int]] = []
     while len(lines) < count:
         here, there = (int(v) for v in np.unravel_index(int(weight.argmax()), weight.shape))
@@ -87,14 +82,14 @@ def _trunk_lines(streets: BusStreets, count: int, inputs: Mapping[str, float]) -
         about = np.maximum(np.outer(near[here], near[there]), np.outer(near[there], near[here]))
         weight *= 1 - about
         for end in (here, there):
-            keep = 1 - (1 - _WEAKEN) * near[end]
+            keep = 1 - (1 - kept) * near[end]
             weight *= keep[:, None]
             weight *= keep[None, :]
         weight[here, there] = 0.0
     return lines
 
 
-def _unserved(streets: BusStreets, zones: Zones, lines: list[list[int]]) -> F64:
+def _unserved(streets: BusStreets, zones: Zones, lines: list[list[int]]) -> I64:
     """Zones with residents at none of whose stops a line calls."""
     served = np.zeros(len(streets.node), bool)
     for line in lines:
@@ -108,7 +103,7 @@ def _last_lines(streets: BusStreets, zones: Zones, lines: list[list[int]], hub: 
     added: list[list[int]] = []
     while len(missing := _unserved(streets, zones, lines + added)):
         stop = np.array([streets.zone_stop[zone][0] for zone in missing])
-        to_hub = np.where(np.equal.outer(stop, hub), np.inf, streets.distance_m[np.ix_(stop, hub)])
+        to_hub = np.where(np.equal.outer(stop, hub), np.inf, streets.distance_m[stop][:, hub])
         far = int(to_hub.min(axis=1).argmax())
         added.append(streets.way(int(stop[far]), hub[int(to_hub[far].argmin())]))
     return added
@@ -138,6 +133,6 @@ def choose_bus_lines(
     first = _centre_lines(streets, zones, inputs)
     trunk = max(int(count * inputs["transit_supply.bus_trunk_share"]), 1)
     first += _trunk_lines(streets, max(trunk - len(first), 1), inputs)
-    hub = _centres(streets, zones, inputs)
+    hub = _centres(streets, inputs)
     last = _last_lines(streets, zones, first, hub)
     return first + last

@@ -1,9 +1,9 @@
 """Transit of the reference city: metro as published, representative buses, walks between their stops.
 
-Metro platforms of one station (one stop for each line) are joined by a walk of standard length. A metro station
-is joined to the nearest representative bus stop: real buses stop at nearly every metro entrance, so the walk is
-the standard one as long as the representative stop is no farther than one real stop spacing, and the excess is
-walked.
+Metro platforms of one station (one stop for each line) are joined by a walk of standard length. A metro
+station is joined to the nearest representative bus stops: real buses stop at nearly every metro entrance, so
+the walk is the standard one as long as the representative stop is no farther than one real stop spacing, and
+the excess is walked.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from scipy.spatial import cKDTree
 
 from transport_abm.core.vocabulary import TransitMode
 from transport_abm.networks.city import F64, I32, Fares, RoadNetwork, TransitNetwork, Zones
+from transport_abm.networks.reference._tables import CRS
 from transport_abm.networks.reference.bus_lines import build_bus_lines
 from transport_abm.networks.reference.metro import build_metro
 from transport_abm.networks.reference.transit_table import join_networks, with_transfers
 from transport_abm.policy.inputs import year_inputs
 
-CRS = "EPSG:32650"
 BASE_YEAR = 2020
 _BUS_NEIGHBOURS = 2
 

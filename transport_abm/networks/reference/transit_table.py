@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from transport_abm.core.vocabulary import TransitMode
-from transport_abm.networks.city import I32, TransitNetwork
+from transport_abm.networks.city import F64, I32, TransitNetwork
 
 OPEN_END_YEAR = 9999
 """Close year of a pattern without an end."""
@@ -123,7 +123,7 @@ def join_networks(first: TransitNetwork, second: TransitNetwork) -> TransitNetwo
     return replace(first, **row)  # type: ignore[arg-type]
 
 
-def with_transfers(network: TransitNetwork, pair: I32, walk_m: Sequence[float]) -> TransitNetwork:
+def with_transfers(network: TransitNetwork, pair: I32, walk_m: F64) -> TransitNetwork:
     """Set the transfers of a network, both ways.
 
     Parameters
