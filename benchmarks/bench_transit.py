@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numba
 import numpy as np
+
 from transport_abm.core.vocabulary import Period, TransitMode, TransitOption
 from transport_abm.networks.city import (
     City,

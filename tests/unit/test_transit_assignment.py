@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numba
 import numpy as np
 import pytest
+
+from tests.tiny import tiny_city
 from transport_abm.core.errors import NetworkError
 from transport_abm.core.vocabulary import LinkClass, Period, TransitMode, TransitOption
 from transport_abm.networks.city import City, TransitNetwork
@@ -23,8 +25,6 @@ from transport_abm.networks.transit_assignment import (
 )
 from transport_abm.networks.transit_service import access_distance_m, pattern_runs
 from transport_abm.policy.inputs import YearInputs, year_inputs
-
-from tests.tiny import tiny_city
 
 METRO, BUS = TransitMode.METRO, TransitMode.BUS
 NEVER = 9999
@@ -239,13 +239,40 @@ def test_mean_walk_inside_a_zone_and_to_the_nearest_of_several_stops() -> None:
     distance = np.array(
         [[300.0, 1500.0, 2500.0, 3500.0], [100.0, 200.0, 300.0, 400.0], [7000.0, 5000.0, 6000.0, 8000.0]]
     )
-    walk, kept = access_distance_m(distance, area, reach_m=2000, limit_m=5500, choice_share=1.0)
+    one, half, none = np.ones(4), np.full(4, 0.5), np.zeros(4)
+    walk, kept = access_distance_m(distance, area, one, none, reach_m=2000, limit_m=5500)
     assert walk[0] == pytest.approx([2000 / 3, 1500, 2500, 3500])
     assert kept[0].tolist() == [True, True, False, False]
     assert walk[1] == pytest.approx(np.full(4, 500 * np.sqrt(np.pi / 4)))
     assert kept[2].tolist() == [False, True, False, False]
-    fewer, _ = access_distance_m(distance, area, reach_m=2000, limit_m=5500, choice_share=0.5)
+    fewer, _ = access_distance_m(distance, area, half, none, reach_m=2000, limit_m=5500)
     assert fewer[1] == pytest.approx(np.full(4, 500 * np.sqrt(np.pi / 2)))
+
+
+def test_bus_call_stands_for_the_stops_along_its_segments() -> None:
+    """Outside R = 1 km, within half a segment: 2/pi of the distance, no less than the walk inside."""
+    distance = np.array([[1010.0, 1200.0, 1201.0]])
+    walk, _ = access_distance_m(
+        distance, np.array([np.pi * 1e6]), np.ones(3), np.full(3, 1200.0), reach_m=1200, limit_m=6000
+    )
+    assert walk[0] == pytest.approx([2000 / 3, 2400 / np.pi, 1201])
+
+
+def test_platforms_of_one_station_count_as_one_stop() -> None:
+    """Two lines at one station: two platforms of one name are no closer than one; two stations are."""
+    walk = {}
+    for names in (("A", "A", "B", "B"), ("A", "C", "B", "D")):
+        city = lines_city(
+            [(0.0, 0.0), (10.0, 0.0), (9000.0, 0.0), (9010.0, 0.0)], [METRO] * 4, [[0, 2], [1, 3]],
+            headway_min=[5, 5], zone_xy_m=[(0.0, 0.0), (9000.0, 0.0)],
+        )  # fmt: skip
+        zones = dataclasses.replace(city.zones, area_m2=np.full(2, np.pi * 1e6), residents=np.full(2, 1e6))
+        transit = dataclasses.replace(city.transit, stop_name_zh=names)
+        city = dataclasses.replace(city, zones=zones, transit=transit)
+        walk[names] = assigned(city, inputs_with(metro_choice_share=1.0)).skims["access_min"][0, 1]
+    one, two = walk.values()
+    assert one == pytest.approx(2 * 2000 / 3 * 1.3 / 80)
+    assert two == pytest.approx(2 * 500 * np.sqrt(np.pi / 2) * 1.3 / 80)
 
 
 def congested(city: City, factor: float) -> np.ndarray:

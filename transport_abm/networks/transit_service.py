@@ -1,5 +1,4 @@
-"""Compiled transit service of one year, period and option: which calls run, how often, and how zones reach
-them.
+"""Compiled transit service of one year, period and option: which calls run, how often, and walks to stops.
 
 A zone's walk to a stop is ``detour x distance``. Trips begin all over a zone, not at its centre, so for a
 stop within the equivalent radius ``R = sqrt(A / pi)`` of the zone's settled area ``A`` the distance is
@@ -8,8 +7,11 @@ stop within the equivalent radius ``R = sqrt(A / pi)`` of the zone's settled are
 
 the mean distance from a uniformly spread point to the centre of the disc, or to the nearest of ``n`` spread
 stops, whichever is less; ``share`` is the part of the stops that serve one destination equally well. The
-settled area is the zone's area, but no more than its residents and jobs fill at a built-up density. Farther
-stops lie at their distance from the centre; those beyond a submode's reach are left out, except the nearest.
+settled area is the zone's area, but no more than its residents and jobs fill at a built-up density. Platforms
+of one metro station count as one stop. A bus call whose segments are longer than the stop spacing stands
+for the stops along them: it counts for as many, and a zone within half a segment outside ``R`` walks
+``2/pi`` of the way, the mean distance to a line through the stop. Other stops lie at their distance from
+the centre; those beyond a submode's reach are left out, except the nearest.
 """
 
 from __future__ import annotations
@@ -147,7 +149,8 @@ def build_transit_service(
     line = transit.pattern_line[pattern_of_call[call]]
     follows = _next_calls(transit.stop[call], pattern_of_call[call])
     walk_from, walk_to, walk_min = _transfers(transit, stop, inputs)
-    access = _access(city.zones, transit, stop, call, pattern_of_call, inputs)
+    segment_m = _mean_segment_m(call_stop, follows, transit.segment_length_m[call], len(stop))
+    access = _access(city.zones, transit, stop, segment_m, inputs)
     graph = build_graph(
         call_stop.astype(np.int32),
         follows,
@@ -265,12 +268,7 @@ def _metres_per_minute(inputs: Inputs) -> float:
 
 
 def _access(
-    zones: Zones,
-    transit: TransitNetwork,
-    stop: NDArray[np.integer],
-    call: I32,
-    pattern_of_call: I32,
-    inputs: Inputs,
+    zones: Zones, transit: TransitNetwork, stop: NDArray[np.integer], segment_m: F64, inputs: Inputs
 ) -> tuple[I32, I32, F64, int]:
     """Walks between zones and stops of both submodes: zone (ascending), stop, minutes; number of zones."""
     people = zones.residents + zones.jobs
@@ -281,9 +279,13 @@ def _access(
         mine = np.flatnonzero(transit.stop_mode[stop] == mode)
         if len(mine) == 0:
             continue
-        share = inputs[f"transit.{name}_choice_share"]
+        reach_m = inputs[f"transit.{name}_access_max_m"]
         if mode is TransitMode.BUS:
-            share *= _stops_represented(transit, call, pattern_of_call, inputs)
+            stops = np.maximum(1.0, segment_m[mine] / inputs["transit.bus_stop_spacing_m"])
+            around_m = np.where(stops > 1, np.minimum(segment_m[mine] / 2, reach_m), 0.0)
+        else:
+            stops = _share_of_station(transit, stop[mine])
+            around_m = np.zeros(len(mine))
         distance = np.hypot(
             zones.x_m[:, None] - transit.stop_x_m[stop[mine]],
             zones.y_m[:, None] - transit.stop_y_m[stop[mine]],
@@ -291,9 +293,10 @@ def _access(
         walk_m, kept = access_distance_m(
             distance,
             settled_m2,
-            reach_m=inputs[f"transit.{name}_access_max_m"],
+            inputs[f"transit.{name}_choice_share"] * stops,
+            around_m,
+            reach_m=reach_m,
             limit_m=inputs["transit.access_limit_m"],
-            choice_share=share,
         )
         zone, k = np.nonzero(kept)
         zone_part.append(zone)
@@ -311,21 +314,27 @@ def _access(
     )
 
 
-def _stops_represented(transit: TransitNetwork, call: I32, pattern_of_call: I32, inputs: Inputs) -> float:
-    """Bus stops that one call stands for: mean bus segment over the stop spacing, at least one."""
-    bus = transit.line_mode[transit.pattern_line[pattern_of_call[call]]] == TransitMode.BUS
-    length = transit.segment_length_m[call[bus]]
-    length = length[length > 0]
-    if len(length) == 0:
-        return 1.0
-    return max(1.0, float(length.mean()) / inputs["transit.bus_stop_spacing_m"])
+def _share_of_station(transit: TransitNetwork, stop: NDArray[np.integer]) -> F64:
+    """Part of a station that each platform is: one over the platforms of the same name."""
+    if not transit.stop_name_zh:
+        return np.ones(len(stop))
+    name = np.array([transit.stop_name_zh[s] for s in stop])
+    _, station, count = np.unique(name, return_inverse=True, return_counts=True)
+    return 1.0 / count[station]
+
+
+def _mean_segment_m(call_stop: I32, call_next: I32, length_m: F64, n_stops: int) -> F64:
+    """Mean length of the segments that leave or reach each stop [m]; 0 without any."""
+    go = np.flatnonzero(call_next >= 0)
+    ends = np.concatenate([call_stop[go], call_stop[call_next[go]]])
+    total = np.bincount(ends, np.tile(length_m[go], 2), n_stops)
+    return total / np.maximum(np.bincount(ends, minlength=n_stops), 1)
 
 
 def access_distance_m(
-    distance_m: F64, settled_m2: F64, *, reach_m: float, limit_m: float, choice_share: float
+    distance_m: F64, settled_m2: F64, stops: F64, around_m: F64, *, reach_m: float, limit_m: float
 ) -> tuple[F64, Bool]:
-    """Walking distance between zones and the stops of one submode, before the detour, and which walks are
-    kept.
+    """Walking distance between zones and stops of one submode, before the detour, and which walks are kept.
 
     Parameters
     ----------
@@ -333,12 +342,14 @@ def access_distance_m(
         Straight distance from zone centres to stops, shape (zones, stops) [m].
     settled_m2
         Settled area of each zone [m2].
+    stops
+        Equally good stops that each stop counts for.
+    around_m
+        Distance over which each stop stands for unlisted ones [m].
     reach_m
         Stops within this distance are kept.
     limit_m
         Beyond the reach, the nearest stop is kept if it is within this distance.
-    choice_share
-        Stops within a zone that serve one destination equally well, as a share of all there.
 
     Returns
     -------
@@ -348,13 +359,15 @@ def access_distance_m(
     Notes
     -----
     Mean distance in a disc to its centre: 2/3 R. Mean distance to the nearest of n points spread at random
-    over an area A: 1/2 sqrt(A / n) (Clark and Evans 1954).
+    over an area A: 1/2 sqrt(A / n) (Clark and Evans 1954). Mean distance to a line that passes at random
+    direction through a point at distance r: 2/pi r.
     """
     radius = np.sqrt(settled_m2 / np.pi)[:, None]
     inside = distance_m <= radius
-    n = np.maximum(1.0, choice_share * inside.sum(axis=1))
+    n = np.maximum(1.0, inside @ stops)
     spread = np.minimum(2 / 3 * radius[:, 0], 0.5 * np.sqrt(settled_m2 / n))[:, None]
-    walk_m = np.where(inside, spread, distance_m)
+    passing = np.where(distance_m <= around_m, np.maximum(2 / np.pi * distance_m, spread), distance_m)
+    walk_m = np.where(inside, spread, passing)
     kept = (distance_m <= reach_m) | inside
     nearest = distance_m.argmin(axis=1)
     rows = np.arange(len(distance_m))
