@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from transport_abm.core.cache import cache_folder
 from transport_abm.core.vocabulary import Mode
 from transport_abm.policy.inputs import shipped_catalogue
 
@@ -26,6 +27,8 @@ BASE_YEAR = 2020
 FIT_SEED = 20201231
 FIT_SAMPLE = 0.02
 """Sample on which the constants are fitted, whatever the sample of the run [1]."""
+FIT_PERSONS = 50_000
+"""A small city is fitted on at least so many persons, as far as it has them."""
 SHARE_TOLERANCE = 1e-6
 VERSION = 1
 """Raised by hand whenever the fit or the mechanisms it runs change, so that old constants are not used again."""
@@ -62,13 +65,6 @@ class BaseYear:
             Mode.BUS_METRO: -2.0, Mode.TAXI: -3.1, Mode.RIDE_HAIL: -3.0, Mode.CAR_DRIVER: 0.5, Mode.CAR_PASSENGER: -1.5,
         }  # fmt: skip
         return cls(tuple(constant[mode] for mode in Mode), 1.0, (1.0, 2.0, 2.0, 2.0), 1.0, 1.0)
-
-
-def cache_folder() -> Path:
-    """Folder of cities and constants that can be built again: ``$TRANSPORT_ABM_CACHE``, else the user's cache."""
-    named = os.environ.get("TRANSPORT_ABM_CACHE")
-    base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "transport_abm"
-    return base
 
 
 def fit_key(city_digest: str, overrides: Mapping[str, float]) -> str:

@@ -43,7 +43,8 @@ def build_world(city: City, base: BaseYear, *, sample: float, seed: int, overrid
     """
     inputs = year_inputs(BASE_YEAR, overrides)
     households, persons, report = synthesise(city.zones, city.districts, inputs, sample=sample, seed=seed)
+    fit = {"tae": report.tae, "srmse": report.srmse, "chi_square": report.chi_square, "max_error": report.max_error}
     return World(
         city=city, households=households, persons=persons, travel=build_travel(city), base=base, sample=sample,
-        seed=seed, fit=report.summary(),
+        seed=seed, fit=fit,
     )  # fmt: skip

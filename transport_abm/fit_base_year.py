@@ -21,9 +21,10 @@ from transport_abm.agents.mode_choice import (
     zone_terms,
 )
 from transport_abm.agents.tours import central_trips, draw_tours, tour_terms, trip_count
-from transport_abm.agents.workplaces import jobs_in_year
+from transport_abm.agents.workplaces import job_total
 from transport_abm.base_year import (
     BASE_YEAR,
+    FIT_PERSONS,
     FIT_SAMPLE,
     FIT_SEED,
     SHARE_TOLERANCE,
@@ -77,7 +78,7 @@ def fit_base_year(
     city: City,
     overrides: Mapping[str, float],
     *,
-    sample: float = FIT_SAMPLE,
+    sample: float | None = None,
     tell: Callable[[str, float], None] | None = None,
 ) -> BaseYear:
     """Fit mode constants, tour rates and destination scales to the observations of the base year.
@@ -89,7 +90,7 @@ def fit_base_year(
     overrides
         Parameters that differ from the catalogue.
     sample
-        Share of the population on which to fit [1].
+        Share of the population on which to fit [1]; by default ``FIT_SAMPLE``, more in a small city.
     tell
         Progress.
 
@@ -99,6 +100,8 @@ def fit_base_year(
         The constants, with the gaps that are left.
     """
     inputs = year_inputs(BASE_YEAR, overrides)
+    if sample is None:
+        sample = min(1.0, max(FIT_SAMPLE, FIT_PERSONS / float(city.zones.residents.sum())))
     world = build_world(city, BaseYear.start(), sample=sample, seed=FIT_SEED, overrides=overrides)
     available = {
         "world": world, "city": city, "persons": world.persons, "households": world.households, "inputs": inputs,
@@ -129,7 +132,7 @@ def _fit_tours(world: World, inputs: YearInputs) -> None:
     terms = choice_terms(world.base.constants(), city.fares, inputs)
     zone = zone_terms(city.zones, world.travel.radius_km, inputs)
     logsum = reference_logsum(world.travellers, world.travel.los, zone, terms)
-    pull = attraction(city.zones, jobs_in_year(city.zones, city.districts, inputs), inputs)
+    pull = attraction(city.zones, job_total(city.zones, city.districts, inputs), inputs)
     distance = world.travel.los[0, :, :, ACTIVE_KM]
     residents = world.residents()
     scale = [
@@ -137,7 +140,8 @@ def _fit_tours(world: World, inputs: YearInputs) -> None:
         for p, purpose in enumerate(PURPOSES)
     ]
     cumulative = cumulative_shares(pull, logsum, np.array(scale))
-    observed = inputs["tours.trips_central_2019"] / world.weight
+    central_residents = float(city.zones.residents[world.central].sum())
+    observed = inputs["tours.central_trip_rate"] * central_residents / world.weight
 
     def trips(rate_scale: float) -> float:
         terms = tour_terms(inputs, rate_scale, normal_year=True)
@@ -151,6 +155,8 @@ def _fit_tours(world: World, inputs: YearInputs) -> None:
     at_low, at_high = trips(low), trips(high)
     rate = high
     for _ in range(4):
+        if at_high == at_low:
+            break
         rate = high + (observed - at_high) * (high - low) / (at_high - at_low)
         low, at_low, high, at_high = high, at_high, rate, trips(rate)
         if abs(at_high / observed - 1.0) < 1e-4:

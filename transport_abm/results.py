@@ -226,12 +226,12 @@ class Ensemble:
     def probability(self, target: Target) -> float:
         """Share of replications that meet a target, or NaN where the runs do not hold its year."""
         value = self._values(target)
-        return float(np.mean([_meets(v, target) for v in value])) if len(value) else float("nan")
+        return float(np.mean([bool(target.is_met(v)) for v in value])) if len(value) else float("nan")
 
     def targets(self) -> pd.DataFrame:
         """Every target that the model computes, beside the plan: mean, band, gap, share of replications that meet it."""
         rows = []
-        for target in read_targets():
+        for target in read_targets().values():
             if target.status != "modelled" or target.value is None or target.year is None:
                 continue
             value = self._values(target)
@@ -257,9 +257,3 @@ class Ensemble:
             (frame["outcome"] == target.outcome) & (frame["year"] == target.year) & (frame["district"] == "") & (frame["class"] == "")
         ]
         return rows.sort_values("replication")["value"].to_numpy(np.float64)
-
-
-def _meets(value: float, target: Target) -> bool:
-    """Does a value meet a target."""
-    plan = float(target.value) if target.value is not None else float("nan")
-    return {">=": value >= plan, "<=": value <= plan, "<": value < plan}[str(target.comparator)]

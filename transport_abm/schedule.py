@@ -17,11 +17,12 @@ from transport_abm.agents.mode_choice import choice_terms, choose, reference_log
 from transport_abm.agents.population import update_population
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.agents.tours import draw_tours, tour_terms, trip_count
-from transport_abm.agents.workplaces import jobs_in_year, update_workplaces
+from transport_abm.agents.workplaces import allocate_workplaces, job_total
 from transport_abm.base_year import BASE_YEAR
 from transport_abm.core.steps import Step, run_step, step
 from transport_abm.core.vocabulary import Mode
 from transport_abm.networks.city import City
+from transport_abm.networks.level_of_service import ACTIVE_KM
 from transport_abm.networks.travel import open_year, update_travel
 from transport_abm.outcomes import YearView
 from transport_abm.policy.inputs import YearInputs
@@ -49,11 +50,11 @@ def change_people(persons: Persons, households: Households, city: City, inputs: 
 )
 def place_work(persons: Persons, households: Households, city: City, inputs: YearInputs, world: World) -> None:
     """Workers and pupils without a place, movers and job changers are matched to work places and schools."""
-    from transport_abm.networks.level_of_service import ACTIVE_KM
-
-    update_workplaces(
-        persons, households, city.zones, city.districts, world.travel.los[0, :, :, ACTIVE_KM], inputs,
-        seed=world.seed, year=inputs.year,
+    # Work is matched by distance, not by the year's times: places last longer than traffic jams.
+    distance_km = world.travel.los[0, :, :, ACTIVE_KM].astype(np.float64)
+    world.places = allocate_workplaces(
+        persons, households, city.zones, city.districts, distance_km, inputs,
+        seed=world.seed, year=inputs.year, fit=world.places, distance_km=distance_km,
     )  # fmt: skip
 
 
@@ -76,7 +77,7 @@ def make_tours(persons: Persons, households: Households, city: City, inputs: Yea
     terms = choice_terms(world.base.constants(), city.fares, inputs)
     zone = zone_terms(city.zones, world.travel.radius_km, inputs)
     logsum = reference_logsum(world.travellers, world.travel.los, zone, terms)
-    pull = attraction(city.zones, jobs_in_year(city.zones, city.districts, inputs), inputs)
+    pull = attraction(city.zones, job_total(city.zones, city.districts, inputs), inputs)
     cumulative = cumulative_shares(pull, logsum, world.base.scales())
     world.tours = draw_tours(
         persons, households, tour_terms(inputs, world.base.rate_scale), cumulative, seed=world.seed, year=inputs.year
@@ -92,8 +93,8 @@ def choose_modes(city: City, inputs: YearInputs, world: World) -> None:
     choose(world.tours, world.travellers, world.travel.los, zone, terms, seed=world.seed)
 
 
-YEAR: tuple[Step[..., None], ...] = (change_people, place_work, open_lines, make_tours)
-"""Steps that run once a year, in this order; ``choose_modes`` and the traffic follow until they settle."""
+YEAR: tuple[Step[..., None], ...] = (change_people, place_work, open_lines)
+"""Steps that open a year; ``make_tours``, then ``choose_modes`` and the traffic until they settle, follow."""
 
 
 @dataclass
@@ -136,6 +137,10 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
     gap: dict[str, float] = {}
     count = np.zeros(0, np.int32)
     for iteration in range(1, most + 1):
+        if first or iteration == 1:
+            # Destinations look at the travel times of the year before; the first year has none but its own.
+            say(make_tours.process, (iteration - 1) / most)
+            run_step(make_tours, available, check)
         say(choose_modes.process, (iteration - 1) / most)
         run_step(choose_modes, available, check)
         assert world.tours is not None

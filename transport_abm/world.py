@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from transport_abm.agents.mode_choice import Travellers
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.agents.tours import Tours
+from transport_abm.agents.workplaces import WorkplaceFit
 from transport_abm.base_year import BaseYear
 from transport_abm.networks.city import City
 from transport_abm.networks.travel import Travel
@@ -30,6 +31,7 @@ class World:
     """Seed of the run's draws, replication included."""
     fit: dict[str, float]
     """How well the synthetic population meets its margins."""
+    places: WorkplaceFit | None = None
     tours: Tours | None = None
     travellers: Travellers | None = None
 

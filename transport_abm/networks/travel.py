@@ -24,7 +24,12 @@ from transport_abm.networks.level_of_service import (
     TRANSIT_CNY,
     TRANSIT_MIN,
 )
-from transport_abm.networks.road_skims import active_skim_m, entering_links, fill_intrazonal, road_problem
+from transport_abm.networks.road_skims import (
+    active_skim_m,
+    entering_links,
+    fill_intrazonal,
+    road_problem,
+)
 from transport_abm.networks.transit_assignment import (
     TransitCrowding,
     TransitResult,
@@ -179,8 +184,8 @@ def _update_roads(
     demand = vehicles * (weight * hourly(inputs, period) / (1.0 - background))
     charge, lez = _charges(inputs, period)
     problem = road_problem(
-        city, inputs, period=period, year=inputs.year, charge_s=charge / _value_of_minute(inputs) * 60.0
-    )
+        city, inputs, period=period, year=inputs.year, charge_s=charge / _value_of_minute(inputs) * 60.0,
+    )  # fmt: skip
     flows = assign_roads(
         problem, city.zones.node, demand, gap=inputs["traffic.road_gap"], max_iterations=int(inputs["traffic.road_iterations"]),
         state=travel.road_state[period],

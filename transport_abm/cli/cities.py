@@ -1,0 +1,1 @@
+"""Commands about cities (placeholder until the city tools land)."""
