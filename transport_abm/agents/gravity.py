@@ -24,8 +24,10 @@ TOLERANCE = 1e-10
 """Largest relative error of a column total; rows are exact (V-22 asks for 1e-8)."""
 ROUGH_TOLERANCE = 1e-5
 """The same while the deterrence coefficient is still sought."""
-MAX_CYCLES = 20_000
+MAX_CYCLES = 5_000
 MAX_SECANTS = 40
+STEEPEST = 60.0
+"""Largest coefficient tried, times the mean cost without deterrence: beyond it the matrix hardly changes."""
 
 
 @dataclass
@@ -188,7 +190,7 @@ def calibrate_beta(
             break
         mean = mean_of(flow_at(beta, ROUGH_TOLERANCE))
         known.append((beta, mean))
-        if abs(mean / wanted_mean - 1) <= tolerance / 4 or beta * unit > 500:
+        if abs(mean / wanted_mean - 1) <= tolerance / 4 or beta * unit > STEEPEST:
             break
         low, high = (beta, high) if mean > wanted_mean else (low, beta)
         (b0, m0), (b1, m1) = known[-2:]

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from transport_abm.agents.fitting import fit_table
 from transport_abm.core.errors import Fault, InputError
 from transport_abm.core.parameters import TAGS
-from transport_abm.core.vocabulary import AgeGroup, PersonStatus, Registration, Sex
+from transport_abm.core.vocabulary import AGE_GROUP_START_YEAR, AgeGroup, PersonStatus, Registration, Sex
 from transport_abm.policy.tables import data_folder
 
 F64 = NDArray[np.float64]
@@ -109,14 +110,22 @@ def _read_classes(folder: Path, faults: list[Fault]) -> PersonClasses | None:
     for row in ages:
         low, high = int(row["age_low"]), int(row["age_high"])
         weight[low : high + 1] = float(row["share"]) / (high - low + 1)
+    group = np.array([AgeGroup[row["age_group"]] for row in rows], np.int8)
+    share = np.array([float(row["share"]) for row in rows])
     chance = np.zeros((len(rows), LAST_AGE_YEAR + 1))
     for k, row in enumerate(rows):
-        window = slice(int(row["age_low"]), int(row["age_high"]) + 1)
-        chance[k, window] = weight[window]
-    share = np.array([float(row["share"]) for row in rows])
+        chance[k, int(row["age_low"]) : int(row["age_high"]) + 1] = 1.0
+    for one in np.unique(group):
+        # The classes of an age group share out its ages so that all together have the published ages.
+        here = np.flatnonzero(group == one)
+        first = AGE_GROUP_START_YEAR[one]
+        last = AGE_GROUP_START_YEAR[one + 1] if one + 1 < len(AgeGroup) else LAST_AGE_YEAR + 1
+        ages_of = weight[first:last] / weight[first:last].sum() * share[here].sum()
+        table = fit_table(chance[here, first:last], [((0,), share[here]), ((1,), ages_of)])
+        chance[here, first:last] = table
     return PersonClasses(
         tuple(row["code"] for row in rows),
-        np.array([AgeGroup[row["age_group"]] for row in rows], np.int8),
+        group,
         np.array([PersonStatus[row["status"]] for row in rows], np.int8),
         share / share.sum(),
         np.cumsum(chance / chance.sum(axis=1, keepdims=True), axis=1),

@@ -3,8 +3,8 @@
 A log-linear seed over household types (composition x income quintile x cars x registration) is raked in each
 district to households by size, quintile and cars and to persons by class, sex and registration (hierarchical
 fitting: both levels at once). Each zone takes its residents' share of the district's weights;
-truncate-replicate-sample (Lovelace and Ballas 2013) turns weight x sample into whole households. All residents
-live in households: those of collective dwellings appear as shared rooms of one to six persons.
+truncate-replicate-sample (Lovelace and Ballas 2013) turns weight x sample into whole households. Everybody
+lives in a household: those of collective dwellings appear as shared rooms of one to six persons.
 """
 
 from __future__ import annotations
@@ -346,10 +346,10 @@ def licence_chance(margins: Margins, kind: I32, weight: F64, inputs: YearInputs)
     types = margins.types
     chance_of_age = np.diff(margins.classes.age_chance, axis=1, prepend=0.0)
     men = np.where(types.sex == EITHER_SEX, inputs["population.either_male_share"], types.sex == Sex.MALE)
-    able = (chance_of_age @ may)[types.person_class] > 0
+    unable = 1 - (chance_of_age @ may)[types.person_class]
     demand = np.zeros((len(types.members), 2, QUINTILES))
     np.add.at(demand, (kind[:, COMPOSITION], np.minimum(kind[:, CAR], 1), kind[:, QUINTILE]), weight)
-    someone = np.add.reduceat(able, types.indptr[:-1]) > 0
+    no_able = np.multiply.reduceat(unable, types.indptr[:-1])
     wanted = inputs["population.licence_share"] * float(weight @ kind[:, SIZE])
 
     def chance(constant: float) -> F64:
@@ -360,7 +360,7 @@ def licence_chance(margins: Margins, kind: I32, weight: F64, inputs: YearInputs)
         member = by_class[:, 0] * (1 - men)[:, None, None] + by_class[:, 1] * men[:, None, None]
         holders = np.add.reduceat(member, types.indptr[:-1], axis=0)
         nobody = np.multiply.reduceat(1 - member, types.indptr[:-1], axis=0)
-        holders[:, 1] += nobody[:, 1] * someone[:, None]
+        holders[:, 1] += nobody[:, 1] - no_able[:, None]
         return float((demand * holders).sum())
 
     low, high = -12.0, 12.0

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transport_abm.agents.gravity import balance, calibrate_beta, deterrence_of
-from transport_abm.agents.kernels_fit import round_matrix
+from transport_abm.agents.kernels_rounding import round_matrix
 from transport_abm.agents.margins import district_quantity, read_margins
 from transport_abm.agents.tables import Households, Persons
-from transport_abm.core.draws import Stream, uniform
-from transport_abm.core.errors import InputError, ConvergenceWarning
+from transport_abm.core.draws import Stream, stream_key, uniform
+from transport_abm.core.errors import ConvergenceWarning, InputError
 from transport_abm.core.vocabulary import PersonStatus
 from transport_abm.networks.city import Districts, Zones
 from transport_abm.policy.inputs import YearInputs
@@ -70,7 +70,7 @@ def zone_distance_km(zones: Zones, inputs: YearInputs) -> F64:
 def job_total(zones: Zones, districts: Districts, inputs: YearInputs) -> F64:
     """Jobs by zone after the lever that moves a share of the central districts' jobs outwards.
 
-    The share leaves every central zone evenly and goes to the receiving districts in proportion to their jobs.
+    The share leaves every central zone evenly and goes to the receiving districts as their jobs are.
     """
     share = inputs["land_use.decentralised_job_share"]
     if share == 0:
@@ -114,7 +114,8 @@ def allocate_workplaces(
     districts
         Districts: which are central, which receive decentralised jobs.
     cost_min
-        Shape (zones, zones): cost of travel in minutes; infinite where there is no way.
+        Shape (zones, zones): cost of travel, in minutes or any other unit that stays the same over the years;
+        infinite where there is no way.
     inputs
         Parameters of the year.
     seed
@@ -138,7 +139,8 @@ def allocate_workplaces(
     cost = np.asarray(cost_min, np.float64)
     if cost.shape != (len(zones), len(zones)):
         raise InputError(f"cost_min: expected shape {(len(zones),) * 2}, got {cost.shape}")
-    distance = np.asarray(zone_distance_km(zones, inputs) if distance_km is None else distance_km, np.float64)
+    given = zone_distance_km(zones, inputs) if distance_km is None else distance_km
+    distance = np.asarray(given, np.float64)
     home = households.zone[persons.household]
     central = districts.central[zones.district]
     everybody = np.ones(len(zones), np.bool_)
@@ -178,8 +180,8 @@ def allocate_workplaces(
     return WorkplaceFit(work, both[0], both[1], share)
 
 
-K_ROW, K_ORDER, K_NEAR = 0, 1, 2
-"""Numbers of the draws: start of a row, order of persons, near-home rank."""
+K_ORDER, K_NEAR = 1, 2
+"""Numbers of the draws of persons: their order, their rank for work near home; 0 is the rounding's."""
 
 
 @dataclass
@@ -220,10 +222,8 @@ class _Task:
                 warnings.warn(ConvergenceWarning(text), stacklevel=4)
             before = PlaceFit(found.beta, found.mean, found.reached)
         flow = self._flow(leaving, vacant, before.beta, near_factor)
-        starts = uniform(self.seed, stream, np.arange(2 * n), self.year, K_ROW)
         whole = np.zeros(flow.shape, np.int32)
-        column = np.argsort(self.distance.sum(axis=0), kind="stable").astype(np.int32)
-        round_matrix(flow, column, np.arange(len(flow), dtype=np.int32), starts, whole)
+        round_matrix(flow, stream_key(self.seed, stream, self.year), whole)
         self._hand_out(stream, place, rows, origin, whole)
         return replace(before, drawn=len(rows))
 
