@@ -149,7 +149,9 @@ def build_transit_service(
     line = transit.pattern_line[pattern_of_call[call]]
     follows = _next_calls(transit.stop[call], pattern_of_call[call])
     walk_from, walk_to, walk_min = _transfers(transit, stop, inputs)
-    segment_m = _mean_segment_m(call_stop, follows, transit.segment_length_m[call], len(stop))
+    segment_m = _mean_segment_m(
+        call_stop.astype(np.int32), follows, transit.segment_length_m[call], len(stop)
+    )
     access = _access(city.zones, transit, stop, segment_m, inputs)
     graph = build_graph(
         call_stop.astype(np.int32),
