@@ -59,15 +59,15 @@ def reference_meta() -> dict[str, object]:
         "date": "2024",
         "licence": "Apache-2.0 (with the package)",
         "note": (
-            "Hand-set from general knowledge and published totals. It resembles Beijing; it is not a map of Beijing. "
-            "The street grid, side roads and interchanges are built by rule."
+            "Hand-set from general knowledge and published totals. It resembles Beijing; it is not a map of "
+            "Beijing. The street grid, side roads and interchanges are built by rule."
         ),
         "residents": "source-read: seventh national census (2020), Beijing bureau",
         "jobs": (
-            "source-read: fifth economic census (2023), city, Chaoyang, Haidian, Fengtai; prior: split of the other "
-            "districts and Beijing Economic-Technological Development Area, which is counted where it lies"
+            "source-read: fifth economic census (2023), city, Chaoyang, Haidian, Fengtai; prior: split among "
+            "the other districts; the Economic-Technological Development Area is counted with Daxing"
         ),
-        "school_places": "literature: pupils and students of Beijing 2020, rounded; prior: split among places",
+        "school_places": "literature: pupils and students of 2020, rounded; prior: split among places",
         "district_outlines": "prior: hand-set to 0.01 degree; areas within 6 percent of the official ones",
         "roads": "literature: published ring road lengths; prior: hand-set lines to 0.005 degree, lanes",
         "zones": "prior: Voronoi cells of seeds that follow residents and jobs",

@@ -1,7 +1,7 @@
 """The sixteen districts of Beijing: published totals and hand-set outlines.
 
-Outlines are put together from the chains of ``data/boundaries.csv``. A chain is shared by the two districts at its
-sides, so the districts meet without gaps or overlaps.
+Outlines are put together from the chains of ``data/boundaries.csv``. A chain is shared by the two
+districts at its sides, so the districts meet without gaps or overlaps.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ def build_reference_districts() -> Districts:
 
     Notes
     -----
-    Outlines are hand-set to 0.01 degree (0.005 in the core). The exclave of Chaoyang at the Capital airport is
-    counted with Shunyi, which surrounds it.
+    Outlines are hand-set to 0.01 degree (0.005 in the core). The exclave of Chaoyang at the Capital airport
+    is counted with Shunyi, which surrounds it.
     """
     facts = district_facts()
     outlines = outlines_of(list(enumerate(district_polygons())))

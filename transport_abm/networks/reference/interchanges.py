@@ -21,7 +21,7 @@ Marks = dict[int, list[float]]
 
 def _crossing_points(one: shapely.LineString, other: shapely.LineString) -> list[shapely.Point]:
     """Points where two lines cross or touch; a shared stretch counts at its middle."""
-    parts = shapely.get_parts(one.intersection(other))
+    parts = [part for part in shapely.get_parts(one.intersection(other)) if not part.is_empty]
     return [part if part.geom_type == "Point" else part.interpolate(0.5, normalized=True) for part in parts]
 
 
@@ -41,7 +41,7 @@ def junctions(limited: list[RoadLine]) -> Marks:
 
 
 def interchanges(limited: list[RoadLine], streets: list[RoadLine]) -> tuple[Marks, Marks]:
-    """Choose where ramps go: distances along each expressway, and along each main street that is cut there."""
+    """Choose where ramps go: distances along each expressway, and along each street cut there."""
     number = settings()
     shapes = np.array([street.shape for street in streets])
     tree = shapely.STRtree(shapes)
@@ -65,7 +65,7 @@ def interchanges(limited: list[RoadLine], streets: list[RoadLine]) -> tuple[Mark
 
 
 def limited_graph(limited: list[RoadLine], marks: Marks) -> RoadGraph:
-    """Graph of the expressways with nodes at the marks; marks of different lines at one place are one node."""
+    """Graph of the expressways with nodes at the marks; near marks of several lines are one node."""
     stretches = [(line, part) for row, line in enumerate(limited) for part in cut(line.shape, marks[row])]
     ends = np.array([part.coords[k] for k in (0, -1) for _, part in stretches])
     cluster = merged(ends, settings()["junction_m"])

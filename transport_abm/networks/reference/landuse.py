@@ -4,9 +4,10 @@ Inside district d the share of cell c is
 
     s_c = b * u_c / sum(u) + (1 - b) * sum_k w_k * g_kc / sum(w)
 
-with background ``u`` (exponential decline from the centre, a small factor in the mountains, none on lakes, parks
-and runways), share ``b`` outside the towns, and towns k with weight ``w`` and a Gaussian ``g`` that sums to 1
-inside the district. Exponential decline: Clark (1951), Urban Population Densities, J. R. Stat. Soc. A 114.
+with background ``u`` (exponential decline from the centre, a small factor in the mountains, none on
+lakes, parks and runways), share ``b`` outside the towns, and towns k with weight ``w`` and a Gaussian
+``g`` that sums to 1 inside the district. Exponential decline: Clark (1951), Urban Population Densities,
+J. R. Stat. Soc. A 114.
 """
 
 from __future__ import annotations

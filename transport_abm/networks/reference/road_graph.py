@@ -1,13 +1,15 @@
 """From lines to a graph: streets meet where they cross, expressways only at interchanges.
 
-Surface streets are cut at every crossing; near crossings become one node, short dead ends and doubles are left out,
-and nodes that only bend a road become shape points. Expressways and motorways keep a layer of their own.
+Surface streets are cut at every crossing; near crossings become one node, short dead ends and doubles
+are left out, and nodes that only bend a road become shape points. Expressways and motorways keep a layer
+of their own.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import shapely
@@ -37,11 +39,11 @@ class RoadPiece:
     """Points from tail to head [m], shape (points, 2)."""
     line: RoadLine
     ramp: bool = False
+    length_m: float = field(init=False)
+    """Length along the shape."""
 
-    @property
-    def length_m(self) -> float:
-        """Length along the shape."""
-        return float(np.hypot(*np.diff(self.shape, axis=0).T).sum())
+    def __post_init__(self) -> None:
+        self.length_m = float(shapely.LineString(self.shape).length)
 
     @property
     def kind(self) -> tuple[int, float, str, int]:
@@ -77,7 +79,7 @@ def cut(line: shapely.LineString, place: list[float]) -> list[shapely.LineString
     along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(xy, axis=0).T))])
     marks = sorted({0.0, float(along[-1]), *place})
     pieces = []
-    for start, end in zip(marks[:-1], marks[1:], strict=True):
+    for start, end in pairwise(marks):
         inner = xy[(along > start + _SAME_PLACE_M) & (along < end - _SAME_PLACE_M)]
         ends = [shapely.get_coordinates(line.interpolate(mark)) for mark in (start, end)]
         if end - start > _SAME_PLACE_M:
@@ -176,7 +178,7 @@ def join_bends(graph: RoadGraph, keep: set[int]) -> None:
 
 
 def largest_part(graph: RoadGraph) -> RoadGraph:
-    """The largest connected part, its nodes numbered from south-west to north-east by rows of the input."""
+    """The largest connected part; its nodes keep their order."""
     tail = np.array([piece.tail for piece in graph.piece])
     head = np.array([piece.head for piece in graph.piece])
     links = coo_matrix((np.ones(len(tail)), (tail, head)), shape=(len(graph.node), len(graph.node)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import shapely
 
 from transport_abm.core.vocabulary import LinkClass
 from transport_abm.networks.city import RoadNetwork
@@ -19,7 +20,8 @@ from transport_abm.networks.reference.road_graph import (
     largest_part,
     surface_graph,
 )
-from transport_abm.networks.reference.road_lines import RoadLine, grid_lines, main_lines, side_lines
+from transport_abm.networks.reference.road_grid import grid_lines
+from transport_abm.networks.reference.road_lines import RoadLine, main_lines, side_lines
 from transport_abm.networks.road_supply import RoadDefaults, build_road_defaults
 
 
@@ -38,18 +40,18 @@ def build_reference_roads(supply: RoadDefaults | None = None) -> RoadNetwork:
 
     Notes
     -----
-    Main roads are hand-set lines (``data/roads.csv``). Side roads, street grid and interchanges are built by rule
-    (``data/settings.csv``); they are not real streets.
+    Main roads are hand-set lines (``data/roads.csv``). Side roads, street grid and interchanges are built by
+    rule (``data/settings.csv``); they are not real streets.
     """
     supply = build_road_defaults() if supply is None else supply
-    lanes = {kind: float(supply.lanes[kind]) for kind in (LinkClass.SECONDARY, LinkClass.TERTIARY)}
+    lanes = {kind: float(supply.lanes[kind]) for kind in LinkClass if kind <= LinkClass.TERTIARY}
     main = main_lines()
     limited = [line for line in main if line.limited]
     side = side_lines(main, lanes[LinkClass.SECONDARY])
     grid = grid_lines(build_land_use(), main, lanes)
     streets = [line for line in main if not line.limited]
-    crossing = [*streets, *(line for line in grid if line.link_class is LinkClass.SECONDARY)]
-    lesser = [line for line in grid if line.link_class is not LinkClass.SECONDARY]
+    crossing = [*streets, *(line for line in grid if line.link_class is not LinkClass.TERTIARY)]
+    lesser = [line for line in grid if line.link_class is LinkClass.TERTIARY]
     ramps, cuts = interchanges(limited, crossing)
     meetings = junctions(limited)
     marks = {row: [*ramps[row], *meetings[row]] for row in range(len(limited))}
@@ -96,7 +98,10 @@ def _network(graph: RoadGraph, supply: RoadDefaults) -> RoadNetwork:
     indptr = np.concatenate([[0], np.cumsum([len(link[2]) for link in both])]).astype(np.int64)
     shape_lon, shape_lat = to_degrees(*np.vstack([link[2] for link in both]).T)
     lon, lat = to_degrees(*graph.node.T)
-    middle = np.array([_middle(link[2]) for link in both])
+    line = shapely.linestrings(
+        np.vstack([link[2] for link in both]), indices=np.repeat(np.arange(len(both)), np.diff(indptr))
+    )
+    middle = shapely.get_coordinates(shapely.line_interpolate_point(line, 0.5, normalized=True))
     surface = np.isin(kind, [LinkClass.MOTORWAY, LinkClass.EXPRESSWAY], invert=True)
     return RoadNetwork(
         node_lon=lon,
@@ -119,13 +124,6 @@ def _network(graph: RoadGraph, supply: RoadDefaults) -> RoadNetwork:
         shape_lat=shape_lat,
         name=tuple(_name(piece) for piece in pieces),
     )
-
-
-def _middle(shape: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> tuple[float, float]:
-    """Point halfway along a shape."""
-    along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(shape, axis=0).T))])
-    half = along[-1] / 2
-    return float(np.interp(half, along, shape[:, 0])), float(np.interp(half, along, shape[:, 1]))
 
 
 def _name(piece: RoadPiece) -> str:

@@ -1,8 +1,9 @@
 """Zones of the bundled city: small where people live and work, large in the mountains.
 
-Each district gets a fixed number of seeds. They start evenly along a space-filling order of the land-use cells
-(weights as below) and move to the weighted middle of their cells (Lloyd 1982); the zones are their Voronoi cells
-clipped to the district. Cell weight: (residents + jobs) ** power, with a floor.
+Each district gets a fixed number of seeds. They start evenly along a space-filling order of the land-use
+cells and move to the weighted middle of their cells (Lloyd 1982, Least squares quantization in PCM, IEEE
+Trans. Inf. Theory 28); the zones are their Voronoi cells clipped to the district. Weight of a cell:
+(residents + jobs) ** power, with a floor.
 """
 
 from __future__ import annotations
@@ -45,13 +46,13 @@ def _seeds(x_m: F64, y_m: F64, weight: F64, count: int) -> F64:
             np.bincount(nearest, weight * axis, count) / np.maximum(amount, 1e-9) for axis in (x_m, y_m)
         ]
         seed = np.where(amount[:, None] > 0, np.column_stack(middle), seed)
-    return seed
+    return np.asarray(seed, np.float64)
 
 
 def _whole(value: F64, total: float) -> F64:
     """Whole numbers near the values that sum exactly to the total (largest remainders)."""
     scaled = value * (total / value.sum())
-    whole = np.floor(scaled)
+    whole: F64 = np.floor(scaled)
     missing = round(total - whole.sum())
     whole[np.argsort(whole - scaled, kind="stable")[:missing]] += 1
     return whole
@@ -59,12 +60,14 @@ def _whole(value: F64, total: float) -> F64:
 
 def _clipped(seed: F64, district: shapely.Polygon) -> list[shapely.Geometry]:
     """Voronoi cells of the seeds clipped to the district, in the order of the seeds."""
-    cells = shapely.voronoi_polygons(shapely.MultiPoint(seed), extend_to=district, ordered=True)
-    return [shapely.normalize(shapely.intersection(cell, district)) for cell in shapely.get_parts(cells)]
+    cells = shapely.get_parts(shapely.voronoi_polygons(shapely.MultiPoint(seed), extend_to=district))
+    inside = shapely.get_coordinates(shapely.point_on_surface(cells))
+    order = np.argsort(cKDTree(seed).query(inside)[1])
+    return [shapely.normalize(shapely.intersection(cell, district)) for cell in cells[order]]
 
 
 def _names(x_m: F64, y_m: F64, district: NDArray[np.int16]) -> tuple[str, ...]:
-    """Names from the nearest town or job centre of the same district, numbered where several zones share one."""
+    """Names from the nearest town or job centre of the same district, numbered."""
     rows = [*table("towns"), *table("jobs")]
     town_x, town_y = to_metres([float(row["lon"]) for row in rows], [float(row["lat"]) for row in rows])
     home = np.full(len(rows), -1)
@@ -107,7 +110,7 @@ def _outlines(shapes: list[shapely.Geometry]) -> Outlines:
 
 def _sum_by_zone(value: F64, zone: I64, first: NDArray[np.int64], total: F64) -> F64:
     """Cell values summed to zones, in whole numbers that sum exactly to each district's total."""
-    amount = np.bincount(zone, value, int(first[-1]))
+    amount = np.asarray(np.bincount(zone, value, int(first[-1])), np.float64)
     parts = [_whole(amount[first[row] : first[row + 1]], total[row]) for row in range(len(total))]
     return np.concatenate(parts)
 
@@ -135,7 +138,7 @@ def build_reference_zones() -> Zones:
     x_m, y_m = centre[:, 0], centre[:, 1]
     lon, lat = to_degrees(x_m, y_m)
     district = np.repeat(np.arange(len(facts.name_en)), facts.zone_count).astype(np.int16)
-    places = np.bincount(land.district, land.school_places, len(facts.name_en)).round()
+    places = np.asarray(np.bincount(land.district, land.school_places).round(), np.float64)
     return Zones(
         name=_names(x_m, y_m, district),
         district=district,
