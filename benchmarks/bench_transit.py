@@ -149,7 +149,8 @@ def main() -> None:
         crowd_s = time.perf_counter() - start
         total = result.skims["total"]
         print(f"{option.name:9s} calls {len(service.call):6d} access {len(service.graph.access_stop):6d} "
-              f"build {build_s:.3f} s, assign {min(seconds):.3f} s ({min(cpu):.3f} s of processor), crowding {crowd_s:.4f} s; "
+              f"build {build_s:.3f} s, assign {min(seconds):.3f} s ({min(cpu):.3f} s of processor), "
+              f"crowding {crowd_s:.4f} s; "
               f"reached {np.isfinite(total).mean():.3f}, mean {total[np.isfinite(total)].mean():.1f} min, "
               f"unserved {result.unserved / demand.sum():.3f}")  # fmt: skip
 

@@ -91,8 +91,8 @@ class TransitResult:
     unserved: float
     """Demand between pairs without a strategy [persons/h]; every zone to itself is such a pair."""
     change: float
-    """Sum of absolute differences of ``total`` to the previous one over its sum, for pairs reached in both [1];
-    infinite without any."""
+    """Sum of absolute differences of ``total`` to the previous result over its sum, for pairs reached in
+    both [1]; infinite without a previous result."""
 
 
 def assign_transit(
@@ -223,10 +223,10 @@ def _skims(service: TransitService, total: F64, skim: F32) -> dict[str, F32]:
 
 
 def _change(new: F32, old: F32) -> float:
-    """Sum of absolute differences over the old sum, for pairs finite in both; infinite where there are none."""
+    """Sum of absolute differences over the old sum, for pairs finite in both; 0 where there are none."""
     both = np.isfinite(new) & np.isfinite(old)
     base = float(old[both].sum(dtype=np.float64))
-    return float(np.abs(new[both] - old[both]).sum(dtype=np.float64)) / base if base > 0 else np.inf
+    return float(np.abs(new[both] - old[both]).sum(dtype=np.float64)) / base if base > 0 else 0.0
 
 
 def crowding_multiplier(
