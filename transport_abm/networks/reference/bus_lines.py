@@ -10,10 +10,10 @@ routes of length ``L_l``, run by ``v_l`` buses at speed ``s`` with layover share
     sum 120 L_l sum_p hours_p share_p / headway_l = bus km a day
 
 The first two hold by ``k_l = 1 + (routes - lines) d_l exp(t min(L_l, M)) / sum(...)`` with one unknown ``t``
-(``M`` the longest trunk line, so that mountain lines do not make up the length), the third by ``v_l`` in proportion to
-``k_l L_l d_l**e`` (people by kilometre ``d``, square-root rule of Mohring 1972), the last by one factor on
-the midday and evening frequencies. Lines follow shortest paths of bus roads between neighbouring stops
-(`bus_streets`); their termini are chosen by gravity (`bus_termini`). Nothing is random.
+(people by kilometre ``d``; ``M`` the longest trunk line, so that mountain lines do not make up the length),
+the third by ``v_l`` in proportion to ``k_l L_l d_l**e`` (square-root rule of Mohring 1972), the last by one
+factor on the midday and evening frequencies. Lines follow shortest paths of bus roads between neighbouring
+stops (`bus_streets`); their termini are chosen by gravity (`bus_termini`). Nothing is random.
 """
 
 from __future__ import annotations
