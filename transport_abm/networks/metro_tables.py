@@ -3,16 +3,16 @@
 A folder holds one file for each name below; a prefix (``beijing_subway_lines.csv``) is allowed.
 
 ``lines.csv``
-    ``line, alias, cars_per_train, car_type, design_speed_kmh, loop`` (alias: English name; loop: True or False).
+    ``line, alias, cars_per_train, car_type, design_speed_kmh, loop`` (alias: English; loop: True, False).
 ``line_stations.csv``
-    ``line, seq, station_cn, station_en, lon_wgs84, lat_wgs84, dist_from_prev_m``. A station without a place is put
-    between its neighbours by distance.
+    ``line, seq, station_cn, station_en, lon_wgs84, lat_wgs84, dist_from_prev_m``. A station without a place
+    is put between its neighbours by distance.
 ``trains_per_hour.csv``
     ``line, direction, date_group, hour, trains_per_hour_max_over_stations``: departures in one direction.
 ``openings.csv`` (optional)
-    ``line, from_station, to_station, open_year, close_year, service``: stretches of a line in service from a year
-    on (close_year may be empty). Stretches of different ``service`` are run apart. Without rows a line has always
-    been open.
+    ``line, from_station, to_station, open_year, close_year, service``: stretches of a line in service from a
+    year on (close_year may be empty). Stretches of different ``service`` are run apart. A line without rows
+    has always been open.
 
 Running time of a segment: ``t = L / v + v / a + dwell`` at cruising speed ``v`` and acceleration ``a``
 (:func:`transport_abm.networks.reference.metro.running_time_s`).
@@ -151,9 +151,16 @@ def read_metro_tables(folder: Path | str, cars: Mapping[str, tuple[float, float]
             places, seats = cars[kind]
             loop = lines.text("loop")[k].lower() in ("true", "1", "yes")
             found.append(
-                _line(name, lines.text("alias")[k], (places * count[k], seats * count[k]), float(speed[k]), loop,
-                      stretch[name], headway[name])
-            )  # fmt: skip
+                _line(
+                    name,
+                    lines.text("alias")[k],
+                    (places * count[k], seats * count[k]),
+                    float(speed[k]),
+                    loop,
+                    stretch[name],
+                    headway[name],
+                )
+            )
     if faults:
         raise NetworkError(faults)
     return found
@@ -346,7 +353,7 @@ def build_metro_network(
     if faults:
         raise NetworkError(faults)
     pairs = [(a, b) for stops in place.values() for k, a in enumerate(stops) for b in stops[k + 1 :]]
-    walk_m = [inputs["transit_supply.metro_transfer_m"]] * len(pairs)
+    walk_m = np.full(len(pairs), inputs["transit_supply.metro_transfer_m"])
     return with_transfers(table.network(), np.array(pairs, np.int32).reshape(-1, 2), walk_m)
 
 
@@ -379,8 +386,7 @@ def _runs(
                     is_open[a + 1 : b + 1] = True
             edge = np.flatnonzero(np.diff(is_open.astype(np.int8)))
             now |= {(int(a), int(b)) for a, b in zip(edge[::2], edge[1::2], strict=True)}
-        for run in sorted(set(running) - now):
-            result.append((*run, running.pop(run), year))
+        result += [(*run, running.pop(run), year) for run in sorted(set(running) - now)]
         for run in sorted(now):
             running.setdefault(run, year)
     return result + [(*run, opens, OPEN_END_YEAR) for run, opens in sorted(running.items())]
