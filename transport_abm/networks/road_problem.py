@@ -124,7 +124,11 @@ def _faults(problem: RoadProblem) -> list[Fault]:
         faults += _first_bad("free_time_s", time, time >= 0, "0 or more, or infinite (closed)")
         value = problem.capacity_pcuh
         faults += _first_bad("capacity_pcuh", value, (value > 0) & np.isfinite(value), "more than 0")
-        for name in ("bpr_scale", "bpr_power", "fixed_cost_s", "preload_pcuh"):
+        # Between 0 and 1 the cost of an empty link would rise infinitely fast.
+        value = problem.bpr_power
+        good = ((value >= 1) | (value == 0)) & np.isfinite(value)
+        faults += _first_bad("bpr_power", value, good, "0, or 1 or more")
+        for name in ("bpr_scale", "fixed_cost_s", "preload_pcuh"):
             value = getattr(problem, name)
             faults += _first_bad(name, value, (value >= 0) & np.isfinite(value), "0 or more")
     return faults

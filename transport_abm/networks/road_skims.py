@@ -33,7 +33,7 @@ def road_problem(
     charge_s: float = 0.0,
     preload_pcuh: F64 | None = None,
 ) -> RoadProblem:
-    """Roads of a city in a year, with every link in its row: links that are closed to cars have infinite times.
+    """Roads of a city in a year, every link in its row; those closed to cars have infinite times.
 
     Parameters
     ----------
@@ -110,11 +110,12 @@ def bus_flow_pcuh(city: City, inputs: YearInputs, *, period: Period, year: int) 
     """
     transit = city.transit
     with np.errstate(divide="ignore"):
-        departures_h = 60.0 / line_headway_min(transit, inputs, period)[transit.pattern_line]
+        departures_h: F64 = 60.0 / line_headway_min(transit, inputs, period)[transit.pattern_line]
     departures_h = np.where(pattern_runs(transit, inputs, year), departures_h, 0.0)
     by_call = np.repeat(departures_h, np.diff(transit.pattern_indptr))
     by_link = np.repeat(by_call, np.diff(transit.road_indptr))
-    flow: F64 = np.bincount(transit.road_link, by_link, city.roads.n_links) * inputs["roads.pce_bus"]
+    flow = np.zeros(city.roads.n_links)
+    np.add.at(flow, transit.road_link, by_link * inputs["roads.pce_bus"])
     return flow
 
 
@@ -135,8 +136,9 @@ def entering_links(city: City, inputs: YearInputs) -> Bool:
 
     Notes
     -----
-    A node is inside if all its links are: the ring road itself, with its ways out, is outside, and driving along it
-    is free. A zone's node is where its zone is. Every way into a zone inside passes at least one such link.
+    A node is inside if all its links are: the ring road itself, with its ways out, is outside, and driving
+    along it is free. A zone's node is where its zone is. Every way into a zone inside passes at least one
+    such link; one that leaves the area and comes back passes two.
     """
     roads, zones = city.roads, city.zones
     ring = np.zeros(roads.n_nodes, np.int8)
@@ -157,7 +159,7 @@ def active_skim_m(city: City, inputs: YearInputs | None = None) -> F32:
     city
         The city.
     inputs
-        Read: ``active.detour_factor`` and ``active.intrazonal_`` paths; the catalogue's values where not given.
+        Read: ``active.detour_factor``, ``active.intrazonal_`` paths; the catalogue's where not given.
 
     Returns
     -------
@@ -167,8 +169,8 @@ def active_skim_m(city: City, inputs: YearInputs | None = None) -> F32:
     Notes
     -----
     A zone whose node is not on the largest connected part of the walking network is reached from that part's
-    nearest node, by the straight line times the detour factor. No way is shorter than the straight line between the
-    zones' centres. Zones that share a node are a straight line times the detour factor apart.
+    nearest node, by the straight line times the detour factor. No way is shorter than the straight line
+    between the zones' centres. Zones that share a node are a straight line times the detour factor apart.
     """
     roads, zones = city.roads, city.zones
     detour = _value(inputs, "active.detour_factor")
@@ -211,8 +213,8 @@ def fill_intrazonal(
 ) -> None:
     """Put car trips inside zones, and between zones that share a node, into skims.
 
-    They are as long as trips inside the zone on foot (the mean of both for two zones) and as fast as the car trip
-    from the zone to its nearest other zone.
+    They are as long as trips inside the zone on foot (the mean of both for two zones) and as fast as the car
+    trip from the zone to its nearest other zone.
 
     Parameters
     ----------
@@ -260,7 +262,7 @@ def _free_pace_s_m(roads: RoadNetwork) -> float:
 
 
 def _walking_node(roads: RoadNetwork, node: I32) -> tuple[I32, F64]:
-    """Nearest node of the largest connected walking network to each node, and how far it is [m]; empty if none."""
+    """Nearest node of the largest connected walking network, and the way there [m]; empty if none."""
     tail, head = roads.tail[roads.walk], roads.head[roads.walk]
     if not len(tail):
         return np.empty(0, np.int32), np.empty(0)
@@ -290,4 +292,5 @@ def _walking_distance_m(roads: RoadNetwork, node: I32) -> F64:
     )
     way_m = skim_roads(problem, both, node, np.empty((0, len(both))))[0].astype(np.float64)
     # The two directions add the same lengths in another order.
-    return np.minimum(way_m, way_m.T)
+    shorter_m: F64 = np.minimum(way_m, way_m.T)
+    return shorter_m

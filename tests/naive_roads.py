@@ -1,0 +1,88 @@
+"""Slow, obvious twins of the road kernels."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from transport_abm.networks.city import F64
+from transport_abm.networks.road_problem import RoadProblem
+
+
+def naive_tree(problem: RoadProblem, cost: F64, origin: int) -> tuple[list[float], list[int]]:
+    """Cost from ``origin`` to each node and the last link on the way (-1: none)."""
+    leaving: list[list[int]] = [[] for _ in range(problem.n_nodes)]
+    for link in range(problem.n_links):
+        leaving[problem.tail[link]].append(link)
+    best = [float("inf")] * problem.n_nodes
+    last = [-1] * problem.n_nodes
+    best[origin] = 0.0
+    heap = [(0.0, origin)]
+    while heap:
+        base, node = heapq.heappop(heap)
+        if base > best[node] or (node < problem.first_through_node and node != origin):
+            continue
+        for link in leaving[node]:
+            head = int(problem.head[link])
+            if base + cost[link] < best[head]:
+                best[head] = base + float(cost[link])
+                last[head] = link
+                heapq.heappush(heap, (best[head], head))
+    return best, last
+
+
+def naive_path(problem: RoadProblem, last: Sequence[int], node: int) -> Iterator[int]:
+    """Links of the way to ``node``, last link first."""
+    while last[node] >= 0:
+        yield last[node]
+        node = int(problem.tail[last[node]])
+
+
+def naive_load(problem: RoadProblem, cost: F64, zone_node: Sequence[int], demand: F64) -> tuple[F64, float]:
+    """All demand on the cheapest ways: flow by link, and demand times cost."""
+    flow = np.zeros(problem.n_links)
+    total = 0.0
+    for origin, start in enumerate(zone_node):
+        best, last = naive_tree(problem, cost, int(start))
+        for zone, node in enumerate(zone_node):
+            if demand[origin, zone] > 0 and node != start:
+                total += demand[origin, zone] * best[node]
+                for link in naive_path(problem, last, int(node)):
+                    flow[link] += demand[origin, zone]
+    return flow, total
+
+
+def naive_cost(problem: RoadProblem, flow: F64) -> F64:
+    """Cost of each link at a flow, link by link."""
+    cost = np.empty(problem.n_links)
+    for k in range(problem.n_links):
+        load = (flow[k] + problem.preload_pcuh[k]) / problem.capacity_pcuh[k]
+        cost[k] = problem.free_time_s[k] * (1 + problem.bpr_scale[k] * load ** problem.bpr_power[k])
+        cost[k] += problem.fixed_cost_s[k]
+    return cost
+
+
+def naive_gap(problem: RoadProblem, zone_node: Sequence[int], demand: F64, flow: F64) -> float:
+    """(sum x c - sum d u) / sum x c."""
+    cost = naive_cost(problem, flow)
+    total = sum(x * c for x, c in zip(flow, cost, strict=True) if x > 0)
+    return (total - naive_load(problem, cost, zone_node, demand)[1]) / total if total > 0 else 0.0
+
+
+def naive_equilibrium(problem: RoadProblem, zone_node: Sequence[int], demand: F64, sweeps: int) -> F64:
+    """Flow by successive averages."""
+    flow = np.zeros(problem.n_links)
+    for k in range(1, sweeps + 1):
+        flow += (naive_load(problem, naive_cost(problem, flow), zone_node, demand)[0] - flow) / k
+    return flow
+
+
+def beckmann(problem: RoadProblem, flow: F64) -> float:
+    """Sum over links of the integral of cost up to the flow, for problems without closed links."""
+    power = problem.bpr_power + 1
+    load = (flow + problem.preload_pcuh) / problem.capacity_pcuh
+    base = problem.preload_pcuh / problem.capacity_pcuh
+    rise = problem.bpr_scale * problem.capacity_pcuh / power * (load**power - base**power)
+    return float((problem.free_time_s * (flow + rise) + problem.fixed_cost_s * flow).sum())

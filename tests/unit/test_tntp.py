@@ -1,0 +1,129 @@
+"""TNTP files: what is read, and how a broken one is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from transport_abm.core.errors import NetworkError
+from transport_abm.networks.tntp import read_tntp_flow, read_tntp_network, read_tntp_nodes, read_tntp_trips
+
+NET = """<NUMBER OF ZONES> 2
+<NUMBER OF NODES>\t3
+<FIRST THRU NODE> 3
+<NUMBER OF LINKS> 2
+<ORIGINAL HEADER>~ Init node ;
+<END OF METADATA>
+
+~ init term capacity length fft b power speed toll type ;
+\t1\t3\t100\t5\t6\t0.15\t4\t0\t2\t1\t;
+3 2 200 7 8 0.3 1 0 0 1;
+"""
+TRIPS = """<NUMBER OF ZONES> 2
+<TOTAL OD FLOW> 30.5
+<END OF METADATA>
+
+Origin \t1
+1 : 0.0; 2 : 30.0;
+Origin 2
+ 1 :  0.5;
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "file.tntp"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_network_is_read_with_nodes_from_zero(tmp_path: Path) -> None:
+    network = read_tntp_network(write(tmp_path, NET))
+    assert (network.n_zones, network.n_nodes, network.first_through_node) == (2, 3, 2)
+    assert network.tail.tolist() == [0, 2] and network.head.tolist() == [2, 1]
+    problem = network.problem(time_unit_s=60, toll_factor=0.5, distance_factor=2)
+    assert problem.free_time_s.tolist() == [360, 480]
+    assert problem.fixed_cost_s.tolist() == [(0.5 * 2 + 2 * 5) * 60, 2 * 7 * 60]
+    assert problem.bpr_scale.tolist() == [0.15, 0.3] and problem.bpr_power.tolist() == [4, 1]
+
+
+def test_trips_are_read_origin_first(tmp_path: Path) -> None:
+    assert read_tntp_trips(write(tmp_path, TRIPS)).tolist() == [[0, 30], [0.5, 0]]
+
+
+def test_flows_are_put_in_the_order_of_the_network(tmp_path: Path) -> None:
+    network = read_tntp_network(write(tmp_path, NET))
+    flow, cost = read_tntp_flow(write(tmp_path, "From To Volume Cost\n3 2 5 8\n1 3 4 6\n"), network)
+    assert flow.tolist() == [4, 5] and cost.tolist() == [6, 8]
+
+
+def test_nodes_are_put_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    x, y = read_tntp_nodes(write(tmp_path, "Node X Y ;\n2 3.5 4 ;\n1 1 2 ;\n"))
+    assert x.tolist() == [1, 3.5] and y.tolist() == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "message"),
+    [
+        (read_tntp_network, NET[:40], "<END OF METADATA>: expected this line"),
+        (
+            read_tntp_network,
+            NET.replace("<NUMBER OF LINKS> 2", ""),
+            "<NUMBER OF LINKS>: expected a whole number",
+        ),
+        (read_tntp_network, NET[: NET.rindex("3 2")], "links: expected 2 rows"),
+        (read_tntp_network, NET[: NET.rindex("0.3")], "line 10: expected 10 fields, got 5 fields"),
+        (read_tntp_network, NET.replace("0.15", "0,15"), "line 9, field 6: expected a number, got 0,15"),
+        (read_tntp_network, NET.replace("3 2 200", "3 4 200"), "line 10: expected a node from 1 to 3, got 4"),
+        (
+            read_tntp_network,
+            NET.replace("3 2 200", "3 nan 200"),
+            "line 10, field 2: expected a number, got nan",
+        ),
+        (read_tntp_trips, TRIPS.replace("0.5;", "0.5"), "line 8: expected ';' after the last entry"),
+        (read_tntp_trips, TRIPS.replace("30.0;", "3"), "line 6: expected ';' after the last entry"),
+        (read_tntp_trips, TRIPS.replace("30.0", "-3"), "line 6: expected 'destination : trips;'"),
+        (
+            read_tntp_trips,
+            TRIPS.replace("2 : 30.0", "7 : 30.0"),
+            "line 6: expected a zone from 1 to 2, got 7",
+        ),
+        (read_tntp_trips, TRIPS.replace("Origin \t1\n", ""), "line 5: expected a line 'Origin n'"),
+        (read_tntp_trips, TRIPS[: TRIPS.index("Origin 2")].replace("30.0", "20"), "expected 30.5 in all"),
+        (read_tntp_nodes, "Node X Y\n1 2 3\n3 2 3\n", "1 to 2, each once"),
+    ],
+)
+def test_a_broken_file_is_refused_with_its_place(
+    tmp_path: Path, read: Callable[[Path], object], text: str, message: str
+) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(NetworkError) as caught:
+        read(path)
+    assert str(path) in str(caught.value) and message in str(caught.value)
+
+
+def test_a_flow_file_names_each_link_once(tmp_path: Path) -> None:
+    network = read_tntp_network(write(tmp_path, NET))
+    for text, message in [
+        ("1 3 4 6\n", "1 links missing"),
+        ("1 3 4 6\n1 3 4 6\n", "each link of the network once"),
+    ]:
+        with pytest.raises(NetworkError, match=message):
+            read_tntp_flow(write(tmp_path, "From To Volume Cost\n" + text), network)
+
+
+def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NetworkError, match="a readable file"):
+        read_tntp_trips(tmp_path / "none.tntp")
+    (tmp_path / "binary.tntp").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(NetworkError, match="UTF-8 text"):
+        read_tntp_network(tmp_path / "binary.tntp")
+
+
+def test_all_faults_of_a_file_come_at_once(tmp_path: Path) -> None:
+    with pytest.raises(NetworkError) as caught:
+        read_tntp_network(write(tmp_path, NET.replace("100", "x").replace("200", "y")))
+    assert len(caught.value.faults) == 2
+    assert np.all(["line" in str(fault) for fault in caught.value.faults])
