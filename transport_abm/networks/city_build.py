@@ -1,8 +1,8 @@
 """Build a city from a user's files: roads, districts, population, metro.
 
-A recipe names the files and the few choices that the files leave open. Zones are drawn inside each district by
-where its streets are (:mod:`transport_abm.networks.city_zones`); a district's residents are spread in proportion to
-the ends of its local streets, jobs in proportion to the ends of all its streets.
+A recipe names the files and the few choices that the files leave open. Zones are drawn inside each district
+by where its streets are (:mod:`transport_abm.networks.city_zones`); a district's residents are spread in
+proportion to the ends of its local streets, jobs in proportion to the ends of all its streets.
 """
 
 from __future__ import annotations

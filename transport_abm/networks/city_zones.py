@@ -1,9 +1,9 @@
 """Split districts into zones that follow where people live and work.
 
-Each district gets a number of seeds. They start evenly along a space-filling order of the land points and move
-to the weighted middle of their points (Lloyd 1982, Least squares quantization in PCM); the zones are their
-Voronoi cells clipped to the district. The weight of a point is the square root of its residents and jobs, so
-that zones are small where many live and not too large elsewhere.
+Each district gets a number of seeds. They start evenly along a space-filling order of the land points and
+move to the weighted middle of their points (Lloyd 1982, Least squares quantization in PCM); the zones are
+their Voronoi cells clipped to the district. The weight of a point is a power below one of its residents and
+jobs, so that zones are small where many live and not too large elsewhere.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from transport_abm.networks.geo import project, unproject
 
 _ROUNDS = 30
 _GRID = 1 << 16
+_POWER = 0.75
+"""Power of residents and jobs that weighs a point when zones are drawn."""
 _FLOOR = 0.05
 """Least weight of a point, as a share of the mean, so that empty land is divided too."""
 
@@ -68,9 +70,10 @@ def share_zones(total: int, size: F64) -> I64:
     """
     spare = total - len(size)
     exact = size / size.sum() * spare
-    count = np.floor(exact).astype(np.int64)
+    count: I64 = np.floor(exact).astype(np.int64)
     count[np.argsort(count - exact, kind="stable")[: spare - int(count.sum())]] += 1
-    return count + 1
+    count += 1
+    return count
 
 
 def whole_numbers(value: F64, total: float) -> F64:
@@ -92,7 +95,7 @@ def whole_numbers(value: F64, total: float) -> F64:
     whole = np.floor(scaled)
     missing = round(total - float(whole.sum()))
     whole[np.argsort(whole - scaled, kind="stable")[:missing]] += 1
-    return np.asarray(whole)
+    return np.asarray(whole, np.float64)
 
 
 def _order(x_m: F64, y_m: F64) -> I64:
@@ -225,7 +228,7 @@ def _split(
     """Split one district: cells, their centres, residents, jobs and school places."""
     share = land.residents / max(land.residents.sum(), 1e-9) * totals.residents[row]
     share = share + land.jobs / max(land.jobs.sum(), 1e-9) * totals.jobs[row]
-    weight = np.sqrt(share)
+    weight = share**_POWER
     weight = np.maximum(weight, _FLOOR * weight.mean())
     seed = place_seeds(x_m, y_m, weight, int(totals.zone_count[row]))
     seed = seed[np.lexsort((seed[:, 0], -np.round(seed[:, 1], -3)))]
