@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -203,7 +203,7 @@ def test_buses_and_kilometres_are_the_published_ones(transit: TransitNetwork) ->
 def test_routes_and_their_length_are_the_published_ones(transit: TransitNetwork) -> None:
     length = _bus_length_km(transit)
     people = 1000.0 + np.arange(len(length))
-    service = plan_bus_service(length, people, bus_totals(INPUTS), INPUTS)
+    service = plan_bus_service(length, np.asarray(people, np.float64), bus_totals(INPUTS), INPUTS)
     assert service.routes.sum() == pytest.approx(1207, rel=0.02)
     assert service.routes @ length == pytest.approx(28_400, rel=0.02)
     assert service.routes.min() >= 1
@@ -278,6 +278,22 @@ def test_bus_lines_grow_on_any_grid_of_streets() -> None:
     assert set(bus.stop.tolist()) == set(range(bus.n_stops))
     cycle_h = 2 * _bus_length_km(bus) * 1.15 / INPUTS["transit_supply.bus_speed_kmh"]
     assert (60 * cycle_h / bus.line_headway_min[:, 0]).sum() == pytest.approx(87, rel=0.01)
+
+
+def test_one_way_streets_leave_every_bus_stop_within_reach() -> None:
+    city = tiny_city()
+    roads = city.roads
+    row, column = (np.rint(v / 1000).astype(int) for v in (roads.node_y_m, roads.node_x_m))
+    east, north = (v[roads.head] - v[roads.tail] for v in (column, row))
+    inner_row, inner_column = (np.isin(v - v.min(), [1, 2, 4])[roads.tail] for v in (row, column))
+    against = (inner_row & (east < 0)) | (inner_column & (north < 0))
+    oneway = replace(roads, drive=roads.drive & ~against)
+    streets = build_bus_streets(oneway, city.zones, INPUTS)
+    assert np.isfinite(streets.distance_m).all()
+    for here in range(len(streets.node)):
+        link = streets.path(here, (here + 1) % len(streets.node))
+        assert oneway.drive[link].all()
+        assert np.array_equal(oneway.head[link[:-1]], oneway.tail[link[1:]])
 
 
 def test_fares_are_the_published_bands() -> None:

@@ -9,11 +9,12 @@ routes of length ``L_l``, run by ``v_l`` buses at speed ``s`` with layover share
     headway_l = 60 * 2 L_l (1 + o) / s / v_l                     [min, peak]
     sum 120 L_l sum_p hours_p share_p / headway_l = bus km a day
 
-The first two hold by ``k_l = 1 + (routes - lines) d_l exp(t min(L_l, M)) / sum(...)`` with one unknown ``t``
-(people by kilometre ``d``; ``M`` the longest trunk line, so that mountain lines do not make up the length),
-the third by ``v_l`` in proportion to ``k_l L_l d_l**e`` (square-root rule of Mohring 1972), the last by one
-factor on the midday and evening frequencies. Lines follow shortest paths of bus roads between neighbouring
-stops (`bus_streets`); their termini are chosen by gravity (`bus_termini`). Nothing is random.
+The first two hold by ``k_l = 1 + (K - 1) / (1 + exp(-a - t min(L_l, M)) / d_l)`` with unknowns ``a`` and
+``t`` (people by kilometre ``d`` relative to the mean; no line stands for more than ``K`` routes; ``M`` the
+longest trunk line, so that mountain lines do not make up the length), the third by ``v_l`` in proportion to
+``k_l L_l d_l**e`` (square-root rule of Mohring 1972), the last by one factor on the midday and evening
+frequencies. Lines follow shortest paths of bus roads between neighbouring stops (`bus_streets`); their
+termini are chosen by gravity (`bus_termini`). Nothing is random.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import brentq
+from scipy.special import expit
 
 from transport_abm.core.errors import Fault, NetworkError
 from transport_abm.core.vocabulary import PERIOD_LENGTH_H, Period, TransitMode
@@ -35,6 +37,7 @@ from transport_abm.policy.inputs import year_inputs
 
 _DAY_YEAR = 365.0
 _STEEPEST = 2.0
+_FAR = 500.0
 _LEAST = 1e-6
 
 
@@ -117,21 +120,26 @@ def service_hours(inputs: Mapping[str, float]) -> F64:
     return hours
 
 
-def _route_weights(length_km: F64, people_km: F64, totals: BusTotals, longest_km: float) -> F64:
-    """Real routes for each line: at least one, by people near the line, tilted to the published length."""
-    spare = totals.route_count - len(length_km)
-    if spare < 0:
-        return np.full(len(length_km), totals.route_count / len(length_km))
-    weight = np.maximum(people_km, people_km.max() * _LEAST) / people_km.sum()
-    tilted_km = np.minimum(length_km, longest_km) - min(length_km.max(), longest_km)
+def _route_counts(length_km: F64, dense: F64, totals: BusTotals, inputs: Mapping[str, float]) -> F64:
+    """Real routes for each line: from one to a highest number, more where people are, of the given length."""
+    mean = totals.route_count / len(length_km)
+    if mean <= 1:
+        return np.full(len(length_km), mean)
+    most = max(inputs["transit_supply.bus_routes_max"], 2 * mean)
+    base = np.log(np.maximum(dense, _LEAST))
+    longest = np.minimum(length_km, inputs["transit_supply.bus_trunk_max_km"])
+    longest -= longest.mean()
 
     def routes(tilt: float) -> F64:
-        scaled = weight * np.exp(tilt * (tilted_km if tilt > 0 else tilted_km - tilted_km.min()))
-        return np.asarray(1 + spare * scaled / scaled.sum(), np.float64)
+        def counts(level: float) -> F64:
+            return np.asarray(1 + (most - 1) * expit(level + base + tilt * longest), np.float64)
 
-    if totals.route_km is None:
-        return routes(0.0)
+        level = brentq(lambda v: float(counts(v).sum()) - totals.route_count, -_FAR, _FAR)
+        return counts(level)
+
     wanted = totals.route_km
+    if wanted is None:
+        return routes(0.0)
     low, high = (float(routes(tilt) @ length_km) for tilt in (-_STEEPEST, _STEEPEST))
     if not low <= wanted <= high:
         expected = f"{low:.0f} to {high:.0f} km with {totals.route_count:g} routes on this network"
@@ -165,10 +173,8 @@ def plan_bus_service(
     NetworkError
         If lines of these lengths cannot add up to the route kilometres.
     """
-    people_km = people / length_km
-    longest_km = inputs["transit_supply.bus_trunk_max_km"]
-    routes = _route_weights(length_km, people_km, totals, longest_km)
-    dense = people_km / (people.sum() / length_km.sum())
+    dense = people / length_km / (people.sum() / length_km.sum())
+    routes = _route_counts(length_km, dense, totals, inputs)
     ratio = np.power(dense, inputs["transit_supply.bus_frequency_elasticity"])
     most = inputs["transit_supply.bus_frequency_ratio_max"]
     load = routes * length_km * np.clip(ratio, 1 / most, most)

@@ -25,8 +25,6 @@ _CHUNK = 64
 _FEW_STOPS = 12
 _REACH = 3.0
 """First searches reach this many times the straight distance to the farthest neighbour."""
-_ROUNDS = 4
-"""Times that paths are cut at the stops they pass."""
 _BUS_CLASS = ("motorway", "expressway", "primary", "secondary", "tertiary", "local")
 
 
@@ -181,30 +179,30 @@ def _neighbour_paths(graph: _Graph, node: I32, point: F64, pair: I32) -> dict[tu
 def _street_links(
     roads: RoadNetwork, graph: _Graph, node: I32, point: F64
 ) -> tuple[dict[tuple[int, int], list[int]], I32]:
-    """Road links between neighbouring stops both ways, and the pairs with no third stop on their paths."""
+    """Road links between neighbouring stops both ways, and the pairs of neighbours.
+
+    A pair whose paths pass other stops both ways is cut there. The parts have none on one of their ways, so
+    they stay, and every stop can still be reached.
+    """
     stop_at = np.full(roads.n_nodes, -1, np.int32)
     stop_at[node] = np.arange(len(node))
-    road: dict[tuple[int, int], list[int]] = {}
-    direct: dict[tuple[int, int], bool] = {}
-    pair = _neighbours(point)
-    for _ in range(_ROUNDS):
-        found = _neighbour_paths(graph, node, point, pair)
-        road |= found
-        direct |= dict.fromkeys(map(tuple, pair.tolist()), True)
-        parts: set[tuple[int, int]] = set()
-        for (here, there), links in found.items():
-            met = stop_at[roads.head[links[:-1]]]
-            way = [here, *met[met >= 0].tolist(), there]
-            if len(way) > 2:
-                parts |= {(min(ends), max(ends)) for ends in pairwise(way)}
-                direct[min(here, there), max(here, there)] = False
-        parts -= direct.keys()
-        if not parts:
-            break
-        pair = np.array(sorted(parts), np.int32)
-    else:  # paths of the last round stay whole
-        direct |= dict.fromkeys(map(tuple, pair.tolist()), True)
-    return road, np.array(sorted(ends for ends, whole in direct.items() if whole), np.int32).reshape(-1, 2)
+    road = _neighbour_paths(graph, node, point, _neighbours(point))
+
+    def stops(here: int, there: int) -> list[int]:
+        met = stop_at[roads.head[road[here, there][:-1]]]
+        return [here, *met[met >= 0].tolist(), there]
+
+    whole: set[tuple[int, int]] = set()
+    for here, there in [pair for pair in road if pair[0] < pair[1]]:
+        ways = stops(here, there), stops(there, here)
+        if min(map(len, ways)) == 2:
+            whole.add((here, there))
+        else:
+            whole |= {(min(ends), max(ends)) for way in ways for ends in pairwise(way)}
+    added = np.array(sorted(whole - road.keys()), np.int32).reshape(-1, 2)
+    if len(added):
+        road |= _neighbour_paths(graph, node, point, added)
+    return road, np.array(sorted(whole), np.int32).reshape(-1, 2)
 
 
 def _prune(pair: I32, length_m: F64, ratio: float) -> tuple[I32, F64]:
