@@ -3,7 +3,8 @@
     T_ij = a_i O_i b_j D_j f(c_ij),  sum_j T_ij = O_i,  sum_i T_ij = D_j
 
 which is the matrix of largest entropy given the totals and the mean of -ln f (Wilson 1967), found by
-Furness's alternate scaling. The deterrence coefficient is found by the secant method of Hyman (1969).
+Furness's alternate scaling and, as that crawls where deterrence is steep, Newton steps on the column factors.
+The deterrence coefficient is found by the secant method of Hyman (1969).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from transport_abm.agents.kernels_fit import furness_half
+from transport_abm.agents.kernels_fit import column_curvature, furness_half, solve_semidefinite
 from transport_abm.core.errors import ConvergenceWarning, InputError
 
 F64 = NDArray[np.float64]
@@ -24,7 +25,12 @@ TOLERANCE = 1e-10
 """Largest relative error of a column total; rows are exact (V-22 asks for 1e-8)."""
 ROUGH_TOLERANCE = 1e-5
 """The same while the deterrence coefficient is still sought."""
-MAX_CYCLES = 5_000
+FIRST_CYCLES, MORE_CYCLES = 20, 200
+"""Cycles of alternate scaling before the first Newton step, and after one that does not help."""
+MAX_ROUNDS = 60
+MAX_HALVINGS = 4
+LONGEST_STEP = 8.0
+"""Largest change of a log factor in one Newton step."""
 MAX_SECANTS = 40
 STEEPEST = 60.0
 """Largest coefficient tried, times the mean cost without deterrence: beyond it the matrix hardly changes."""
@@ -81,23 +87,69 @@ def balance(
     forth = np.ascontiguousarray(deterrence, np.float64)
     back = np.ascontiguousarray(forth.T)
     factors = start or _Factors(np.ones(len(origin_total)), np.ones(len(destination_total)))
-    reached = np.empty(len(destination_total))
     if start is None:
         factors.column[:] = destination_total > 0
-    error = np.inf
-    for _ in range(MAX_CYCLES):
-        furness_half(forth, factors.column, origin_total, factors.row)
-        furness_half(back, factors.row, destination_total, reached)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            error = float(np.nanmax(np.abs(np.where(reached > 0, factors.column / reached, 1.0) - 1.0)))
+    problem = _Balance(forth, back, origin_total, destination_total, factors)
+    error = problem.scale(FIRST_CYCLES)
+    for _ in range(MAX_ROUNDS):
         if error <= tolerance:
             break
-        factors.column[:] = reached
-    else:
+        after = problem.newton(error)
+        error = after if after < error else problem.scale(MORE_CYCLES)
+    if error > tolerance:
         warnings.warn(
             ConvergenceWarning(f"balancing stopped at a relative error of {error:.1e}"), stacklevel=2
         )
-    return np.asarray(factors.row[:, None] * forth * factors.column[None, :])
+    return problem.flow()
+
+
+@dataclass
+class _Balance:
+    """One balancing problem and where its factors stand; rows are always exact."""
+
+    forth: F64
+    back: F64
+    origin_total: F64
+    destination_total: F64
+    factors: _Factors
+
+    def flow(self) -> F64:
+        """The matrix at the present factors."""
+        return np.asarray(self.factors.row[:, None] * self.forth * self.factors.column[None, :])
+
+    def error(self) -> float:
+        """Balance the rows; largest relative error of a column sum then."""
+        furness_half(self.forth, self.factors.column, self.origin_total, self.factors.row)
+        self.wanted = np.empty(len(self.destination_total))
+        furness_half(self.back, self.factors.row, self.destination_total, self.wanted)
+        used = self.destination_total > 0
+        return float(np.abs(self.factors.column[used] / self.wanted[used] - 1.0).max())
+
+    def scale(self, cycles: int) -> float:
+        """Furness's alternate scaling."""
+        error = self.error()
+        for _ in range(cycles):
+            self.factors.column[:] = self.wanted
+            error = self.error()
+        return error
+
+    def newton(self, error: float) -> float:
+        """One Newton step on the columns' log factors, shortened until it helps; undone if it never does."""
+        flow = self.flow()
+        curvature = np.empty((flow.shape[1], flow.shape[1]))
+        column_curvature(flow, self.origin_total, curvature)
+        step = self.destination_total - flow.sum(axis=0)
+        solve_semidefinite(curvature, step)
+        before = self.factors.column.copy()
+        step *= min(1.0, LONGEST_STEP / max(float(np.abs(step).max()), 1e-300))
+        for _ in range(MAX_HALVINGS):
+            self.factors.column[:] = before * np.exp(step)
+            after = self.error()
+            if after < error:
+                return after
+            step *= 0.25
+        self.factors.column[:] = before
+        return self.error()
 
 
 def _faults(origin_total: F64, destination_total: F64, deterrence: F64) -> list[str]:

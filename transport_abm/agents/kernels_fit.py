@@ -182,3 +182,28 @@ def furness_half(deterrence: F64, other: F64, total: F64, out: F64) -> None:
         for c in range(n - n % 4, n):
             s0 += deterrence[r, c] * other[c]
         out[r] = total[r] / (s0 + s1 + s2 + s3)
+
+
+@njit(cache=True, nogil=True, parallel=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def column_curvature(flow: F64, origin_total: F64, out: F64) -> None:
+    """How column sums answer to the columns' log factors when the rows are kept balanced.
+
+    out_jk = [j = k] sum_i T_ij - sum_i T_ij T_ik / O_i
+
+    Parameters
+    ----------
+    flow : float64[rows, columns]       balanced in its rows
+    origin_total : float64[rows]        row sums
+    out : float64[columns, columns]     overwritten; singular, as a common factor changes nothing
+    """
+    for j in prange(out.shape[0]):
+        for k in range(out.shape[1]):
+            out[j, k] = 0.0
+        total = 0.0
+        for i in range(flow.shape[0]):
+            if flow[i, j] > 0.0:
+                total += flow[i, j]
+                share = flow[i, j] / origin_total[i]
+                for k in range(out.shape[1]):
+                    out[j, k] -= share * flow[i, k]
+        out[j, j] += total

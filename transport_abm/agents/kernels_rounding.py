@@ -1,8 +1,9 @@
 """Kernel that rounds a matrix to whole numbers without touching its sums, and without bias.
 
-Dependent rounding (Gandhi, Khuller, Parthasarathy and Srinivasan 2006): as long as entries are fractional, some
-of them form a cycle through rows and columns; along it a random amount is added to every other entry and taken
-from the rest, with mean zero, until one is whole. No sum changes, and each entry keeps its expectation.
+Dependent rounding (Gandhi, Khuller, Parthasarathy and Srinivasan 2006): as long as entries are fractional,
+some of them form a cycle through rows and columns; along it a random amount is added to every other entry
+and taken from the rest, with mean zero, until one is whole. No sum changes, and each entry keeps its
+expectation.
 """
 
 from __future__ import annotations
