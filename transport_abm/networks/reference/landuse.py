@@ -4,10 +4,10 @@ Inside district d the share of cell c is
 
     s_c = b * u_c / sum(u) + (1 - b) * sum_k w_k * g_kc / sum(w)
 
-with background ``u`` (exponential decline from the centre, a small factor in the mountains, none on
-lakes, parks and runways), share ``b`` outside the towns, and towns k with weight ``w`` and a Gaussian
-``g`` that sums to 1 inside the district. Exponential decline: Clark (1951), Urban Population Densities,
-J. R. Stat. Soc. A 114.
+with background ``u`` (exponential decline from the centre; a small factor in the mountains that falls
+with the distance from a main road; none on lakes, parks and runways), share ``b`` outside the towns, and
+towns k with weight ``w`` and a Gaussian ``g`` that sums to 1 inside the district. Exponential decline:
+Clark (1951), Urban Population Densities, J. R. Stat. Soc. A 114.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from functools import cache
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from transport_abm.networks.reference._tables import line_m, settings, table, to_metres
 from transport_abm.networks.reference.districts import district_facts, district_polygons_m
@@ -92,6 +93,14 @@ def _peaks(name: str, weight: str, cells: tuple[F64, F64, NDArray[np.int16]], us
     return total
 
 
+def _road_distance_m(x_m: F64, y_m: F64) -> F64:
+    """Distance to the nearest main road, from points set along the roads at half a cell's side."""
+    side = settings()["cell_m"]
+    roads = [shapely.LineString(line_m(row["points"])) for row in table("roads")]
+    place = shapely.get_coordinates(shapely.segmentize(roads, side / 2))
+    return np.asarray(cKDTree(place).query(np.column_stack([x_m, y_m]))[0], np.float64)
+
+
 def _scaled(value: F64, total: float) -> F64:
     """The values scaled to a total; zeros stay zeros."""
     amount = float(value.sum())
@@ -111,7 +120,8 @@ def build_land_use() -> LandUse:
     cells = _cells()
     x_m, y_m, district = cells
     plain, void = _inside(terrain("plain"), x_m, y_m), _inside(terrain("void"), x_m, y_m)
-    usable = np.where(void, 0.0, np.where(plain, 1.0, number["mountain_factor"]))
+    valley = number["mountain_factor"] * np.exp(-_road_distance_m(x_m, y_m) / number["valley_m"])
+    usable = np.where(void, 0.0, np.where(plain, 1.0, valley))
     centre_x, centre_y = to_metres(number["centre_lon"], number["centre_lat"])
     distance_km = np.hypot(x_m - centre_x, y_m - centre_y) / 1000
     decline_km = np.where(

@@ -177,6 +177,28 @@ def join_bends(graph: RoadGraph, keep: set[int]) -> None:
     graph.piece = [piece for row, piece in enumerate(graph.piece) if row not in gone]
 
 
+def split_long(graph: RoadGraph, length_m: float) -> None:
+    """Put nodes into long streets, and one into each of several pieces between the same two nodes."""
+    seen: set[tuple[int, int]] = set()
+    node, pieces = list(graph.node), []
+    for piece in graph.piece:
+        ends = (min(piece.tail, piece.head), max(piece.tail, piece.head))
+        count = 1 if piece.line.limited or piece.ramp else int(np.ceil(piece.length_m / length_m))
+        count = max(count, 2 if ends in seen else 1)
+        seen.add(ends)
+        line = shapely.LineString(piece.shape)
+        tail = piece.tail
+        for part in cut(line, [line.length * k / count for k in range(1, count)]):
+            xy = shapely.get_coordinates(part)
+            last = part.coords[-1] == line.coords[-1]
+            head = piece.head if last else len(node)
+            if not last:
+                node.append(xy[-1])
+            pieces.append(RoadPiece(tail, head, xy, piece.line, piece.ramp))
+            tail = head
+    graph.node, graph.piece = np.array(node), pieces
+
+
 def largest_part(graph: RoadGraph) -> RoadGraph:
     """The largest connected part; its nodes keep their order."""
     tail = np.array([piece.tail for piece in graph.piece])

@@ -18,6 +18,7 @@ from transport_abm.networks.reference.road_graph import (
     drop_stubs,
     join_bends,
     largest_part,
+    split_long,
     surface_graph,
 )
 from transport_abm.networks.reference.road_grid import grid_lines
@@ -67,6 +68,7 @@ def build_reference_roads(supply: RoadDefaults | None = None) -> RoadNetwork:
     drop_stubs(surface, settings()["stub_m"])
     graph = largest_part(join_layers(surface, upper, ramp_at))
     join_bends(graph, keep={end for piece in graph.piece if piece.ramp for end in (piece.tail, piece.head)})
+    split_long(graph, settings()["link_max_m"])
     return _network(largest_part(graph), supply)
 
 
