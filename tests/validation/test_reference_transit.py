@@ -36,7 +36,7 @@ from transport_abm.policy.inputs import year_inputs
 PUBLISHED_KM = {2020: 727.0, 2021: 783.1, 2022: 797.3, 2023: 836.0, 2024: 879.0, 2025: 909.0}
 """Urban rail in service at the end of the year; the network of the next year's service."""
 TERMINUS_TO_TERMINUS_MIN = {"5": 51, "8": 86, "14": 82, "16": 84, "17": 65, "19": 28}
-"""Last trains of the operator's timetable, 2026."""
+"""Last trains of the operator's timetable, 2026; the one dwell of all lines was set by these and line 2."""
 INPUTS = year_inputs(2020)
 
 
@@ -111,7 +111,7 @@ def test_segments_of_a_section_add_up_to_its_length() -> None:
         assert length.sum() == pytest.approx(part.length_km * 1000)
 
 
-def test_running_times_match_the_timetable() -> None:
+def test_one_dwell_fits_the_timetable_of_six_lines() -> None:
     metro = read_metro()
     for line in metro.line:
         if line.line in TERMINUS_TO_TERMINUS_MIN:

@@ -1,7 +1,7 @@
 """Urban rail lines of the reference city, drawn by hand from published figures.
 
-Termini and interchanges stand at hand-set places (rounded to 0.005 degree); the stations between them are
-spread evenly. The segments of a section share its published length in proportion to the straight lines
+Termini and interchanges stand at places set by hand from general knowledge (rounded to 0.005 degree); the
+stations between them are spread evenly. The segments of a section share its published length in proportion to the straight lines
 between stations, so lines are as long as published. Running time of a segment of length ``L`` at cruising
 speed ``v`` with acceleration and braking ``a`` and dwell ``d``:
 
@@ -139,7 +139,7 @@ def read_metro() -> Metro:
             row["closed"],
             float(row["length_km"]),
             tuple(row["stations"].split()),
-            row["tag"] == "prior",
+            row["status"] == "planned",
         )
         for row in _rows("metro_sections.csv")
     )
