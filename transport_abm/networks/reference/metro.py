@@ -1,9 +1,9 @@
 """Urban rail lines of the reference city, drawn by hand from published figures.
 
 Termini and interchanges stand at places set by hand from general knowledge (rounded to 0.005 degree); the
-stations between them are spread evenly. The segments of a section share its published length in proportion to the straight lines
-between stations, so lines are as long as published. Running time of a segment of length ``L`` at cruising
-speed ``v`` with acceleration and braking ``a`` and dwell ``d``:
+stations between them are spread evenly. The segments of a section share its published length in
+proportion to the straight lines between stations, so lines are as long as published. Running time of a
+segment of length ``L`` at cruising speed ``v`` with acceleration and braking ``a`` and dwell ``d``:
 
     t = L / v + v / a + d    if L >= v**2 / a,    else    t = 2 sqrt(L / a) + d
 
