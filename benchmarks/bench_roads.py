@@ -31,7 +31,7 @@ ZONE_COUNT = 400
 
 
 def timed(work: Callable[[], RoadFlows]) -> tuple[RoadFlows, float, float]:
-    """Result, seconds by the clock, and seconds of processor time of all threads (steady on a busy machine)."""
+    """Result, seconds by the clock, seconds of processor time of all threads."""
     start, spent = time.perf_counter(), time.process_time()
     return work(), time.perf_counter() - start, time.process_time() - spent
 
@@ -43,7 +43,7 @@ def bench_published(folder: Path) -> None:
         demand = read_tntp_trips(folder / f"{name}_trips.tntp")
         problem, node = network.problem(), np.arange(network.n_zones, dtype=np.int32)
         assign_roads(problem, node, demand, gap=0.1, max_iterations=3)  # compile
-        flows, seconds = timed(
+        flows, seconds, _ = timed(
             lambda p=problem, n=node, d=demand: assign_roads(p, n, d, gap=1e-6, max_iterations=99)
         )
         print(f"{name}: gap {flows.relative_gap:.1e} in {seconds:.3f} s, {flows.iterations} sweeps of trees")
@@ -118,8 +118,9 @@ def bench_streets(folder: Path) -> None:
         slow = flows.flow_pcuh @ flows.time_s / (flows.flow_pcuh @ problem.free_time_s)
         print(
             f"{name}: {np.count_nonzero(base)} pairs, mean time {slow:.2f} x free; cold to "
-            f"{flows.relative_gap:.1e} in {seconds:.2f} s ({busy:.2f} s of processor), {flows.iterations} sweeps; state "
-            f"{flows.state.n_bytes / 1e6:.0f} MB, {flows.state.n_paths} paths"
+            f"{flows.relative_gap:.1e} in {seconds:.2f} s ({busy:.2f} s of processor), "
+            f"{flows.iterations} sweeps; state {flows.state.n_bytes / 1e6:.0f} MB, "
+            f"{flows.state.n_paths} paths"
         )
         spent, spent_busy, sweeps = 0.0, 0.0, []
         for _ in range(4):
@@ -136,8 +137,8 @@ def bench_streets(folder: Path) -> None:
             spent_busy += busy
             sweeps.append(flows.iterations)
         print(
-            f"  four warm starts, demand changed by about a tenth: {spent:.2f} s ({spent_busy:.2f} s of processor), "
-            f"sweeps {sweeps}"
+            f"  four warm starts, demand changed by about a tenth: {spent:.2f} s "
+            f"({spent_busy:.2f} s of processor), sweeps {sweeps}"
         )
     print(f"most memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.0f} MB")
 

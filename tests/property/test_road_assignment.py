@@ -20,6 +20,7 @@ from tests.naive_roads import (
     naive_tree,
 )
 from transport_abm.core.errors import NetworkError
+from transport_abm.networks import assignment
 from transport_abm.networks.assignment import (
     ORIGIN_BLOCK,
     RoadFlows,
@@ -183,8 +184,9 @@ def test_an_equilibrium_is_recognised_by_its_own_state(seed: int) -> None:
     problem, zone_node, demand = random_case(seed)
     first = settle(problem, zone_node, demand)
     again = settle(problem, zone_node, demand, state=first.state)
+    allowed = (first.relative_gap + again.relative_gap) * total_cost(first) + ROUNDING
     assert again.iterations == 1
-    np.testing.assert_allclose(again.flow_pcuh, first.flow_pcuh, rtol=ROUNDING, atol=ROUNDING)
+    assert monotone_excess(problem, again.flow_pcuh, first.flow_pcuh) <= allowed
 
 
 @few
@@ -221,12 +223,13 @@ def bits(flows: RoadFlows) -> list[bytes]:
     return [part.tobytes() for part in parts] + [np.float64(flows.relative_gap).tobytes()]
 
 
-def test_one_thread_and_two_give_the_same_bits() -> None:
+def test_one_thread_and_two_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     if numba.config.NUMBA_NUM_THREADS < 2:
         pytest.skip("needs two threads")
     n_zones = ORIGIN_BLOCK + 7
     problem, zone_node, demand = random_case(1, n_zones, n_zones + 60)
     out = []
+    monkeypatch.setattr(assignment, "SMALL_WORK", 0)
     before = numba.get_num_threads()
     try:
         for threads in (1, 2):

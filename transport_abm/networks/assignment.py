@@ -9,8 +9,11 @@ flow ``x``. A state of an earlier call starts the next one: its paths take the n
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,6 +52,8 @@ TOLERANCE_SHARE = 0.1
 """Share of the wanted gap below which a cost difference is left alone."""
 PASS_GAP_SHARE = 0.2
 """Passes end once the excess among known paths is this share of the sweep's gap, or of the wanted one."""
+SMALL_WORK = 1_000_000
+"""Zones times links below which one thread is faster than the hand-over to several."""
 CLOSURE = 1e-9
 """Largest imbalance at a node, as a share of all demand: rounding only."""
 
@@ -122,16 +127,20 @@ def assign_roads(
         faults.append(Fault(WHERE, "state", "paths on the same links and zones", "a state of others"))
     if faults:
         raise NetworkError(faults)
-    work = _Work(problem, nodes, np.asarray(demand, np.float64), gap, state)
-    relative_gap = np.inf
-    iteration = 0
-    while iteration < max_iterations:
-        iteration += 1
-        relative_gap = work.sweep()
-        if relative_gap <= gap or iteration == max_iterations:
-            break
-        work.shift(relative_gap)
-    return work.result(float(relative_gap), iteration, bool(relative_gap <= gap))
+    with _threads(problem, nodes):
+        work = _Work(problem, nodes, np.asarray(demand, np.float64), gap, state)
+        if state is not None and work.is_complete():
+            # The known paths first: a pass over them costs less than a sweep of trees.
+            work.shift(gap)
+        relative_gap = np.inf
+        iteration = 0
+        while iteration < max_iterations:
+            iteration += 1
+            relative_gap = work.sweep()
+            if relative_gap <= gap or iteration == max_iterations:
+                break
+            work.shift(relative_gap)
+        return work.result(float(relative_gap), iteration, bool(relative_gap <= gap))
 
 
 def assign_all_or_nothing(problem: RoadProblem, link_cost_s: F64, zone_node: I32, demand: F64) -> F64:
@@ -164,7 +173,8 @@ def assign_all_or_nothing(problem: RoadProblem, link_cost_s: F64, zone_node: I32
     nodes = np.ascontiguousarray(zone_node, np.int32)
     part = np.empty(problem.n_links)
     cost = np.asarray(link_cost_s, np.float64)[problem.order]
-    total = load_trees(problem.graph, cost, nodes, np.ascontiguousarray(demand, np.float64), part)
+    with _threads(problem, nodes):
+        total = load_trees(problem.graph, cost, nodes, np.ascontiguousarray(demand, np.float64), part)
     if not np.isfinite(total):
         reach = skim_roads(problem, link_cost_s, nodes, np.empty((0, problem.n_links)))[0]
         raise NetworkError(_unreachable(np.argwhere((demand > 0) & np.isinf(reach)), demand))
@@ -209,8 +219,21 @@ def skim_roads(
     nodes = np.ascontiguousarray(zone_node, np.int32)
     cost = np.asarray(link_cost_s, np.float64)[problem.order]
     out = np.empty((len(attribute) + 1, len(nodes), len(nodes)), np.float32)
-    skim_trees(problem.graph, cost, np.ascontiguousarray(attribute[:, problem.order]), nodes, out)
+    with _threads(problem, nodes):
+        skim_trees(problem.graph, cost, np.ascontiguousarray(attribute[:, problem.order]), nodes, out)
     return out
+
+
+@contextmanager
+def _threads(problem: RoadProblem, zone_node: I32) -> Iterator[None]:
+    """One thread for small work, as many as allowed for the rest; results do not depend on it."""
+    before = numba.get_num_threads()
+    if problem.n_links * len(zone_node) < SMALL_WORK:
+        numba.set_num_threads(1)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
 
 
 class _Work:
@@ -241,6 +264,7 @@ class _Work:
         self.flow = np.zeros(problem.n_links)
         self.cost = np.empty(problem.n_links)
         self.slope = np.empty(problem.n_links)
+        self._clear_new()
         self._settle_flow()
 
     def _settle_flow(self) -> None:
@@ -248,12 +272,16 @@ class _Work:
         load_paths(self.paths, self.flow)
         update_links(self.parameter, self.flow, self.cost, self.slope)
 
+    def is_complete(self) -> bool:
+        """Whether all demand has a path."""
+        return bool((np.diff(self.paths.ptr) > 0)[self.demand > 0].all())
+
     def sweep(self) -> float:
         """Trees from all origins: the gap of the flow as it stands, then new paths where they are cheaper."""
         used = self.flow > 0
         total = float((self.flow[used] * self.cost[used]).sum())
         has_path = np.diff(self.paths.ptr) > 0
-        complete = bool(has_path[self.demand > 0].all())
+        complete = self.is_complete()
         cheapest = np.empty(len(self.pair))
         lengths, slots, lost = [np.zeros(1, np.int64)], [np.empty(0, np.int32)], []
         n_zones = len(self.zone_node)
@@ -307,8 +335,12 @@ class _Work:
         )
         merge_paths(self.paths, self.demand, new_ptr, new_slot, slot_count, merged)
         self.paths = merged
-        self._new = (np.zeros(len(self.pair) + 1, np.int64), np.empty(0, np.int32))
+        self._clear_new()
         self._settle_flow()
+
+    def _clear_new(self) -> None:
+        """No new paths wait to be merged."""
+        self._new = (np.zeros(len(self.pair) + 1, np.int64), np.empty(0, np.int32))
 
     def shift(self, relative_gap: float) -> None:
         """Shift flow between the paths of each pair until little is left to gain before the next sweep."""
