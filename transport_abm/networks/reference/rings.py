@@ -1,7 +1,7 @@
 """Which ring road encloses a point: 2 to 6, or 7 beyond the 6th.
 
-The ring roads are the hand-set closed lines of ``data/roads.csv``. Their published lengths are 32.7, 48.3, 65.3,
-98.6 and 187.6 km; the hand-set ones are within 3 percent (tests).
+The ring roads are the hand-set closed lines of ``data/roads.csv``. Their published lengths are 32.7, 48.3,
+65.3, 98.6 and 187.6 km; the hand-set ones are within 3 percent (tests).
 """
 
 from __future__ import annotations
