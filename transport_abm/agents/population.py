@@ -3,10 +3,10 @@
     persons(t) = persons(t - 1) + births + moved in - deaths - moved out
 
 Deaths follow a Gompertz hazard whose level meets the published death rate; births meet the published birth
-rate. Migration closes the gap to the published total of residents: non-local households leave with a yearly
-chance, and arriving households are drawn as copies of non-local ones (a hot deck). Nobody's identity is given
-again; the dead and departed stay as rows that are not alive. Marriages are left out: new households are those
-of young adults who leave home alone, and of arrivals.
+rate. Migration closes the gap to the published total of residents: non-local households without a car leave
+with a yearly chance, and arriving households are drawn as copies of non-local ones (a hot deck). Nobody's
+identity is given again; the dead and departed stay as rows that are not alive. Marriages are left out: new
+households are those of young adults who leave home alone, and of arrivals.
 """
 
 from __future__ import annotations
@@ -116,9 +116,8 @@ def update_population(
     _scale_income(households, inputs)
     after = int(persons.alive.sum())
     if after != before + births + moved_in - deaths - moved_out:
-        raise ConservationError(
-            f"persons {year}: {before} + {births} born + {moved_in} in - {deaths} dead - {moved_out} out != {after}"
-        )
+        flows = f"{births} born + {moved_in} in - {deaths} dead - {moved_out} out"
+        raise ConservationError(f"persons {year}: {before} + {flows} != {after}")
     return PopulationChange(
         year, before, births, deaths, moved_in, moved_out, after, target, moved,
         len(households) - first_household, held - _cars(households),
@@ -160,27 +159,24 @@ def _change_status(persons: Persons, inputs: YearInputs, year: int, seed: int) -
     status[alive & (status == PersonStatus.CHILD) & (age >= inputs["population.school_age_year"])] = (
         PersonStatus.STUDENT
     )
-    rows = np.flatnonzero(
-        alive & (status == PersonStatus.STUDENT) & (age >= inputs["school.student_min_year"])
-    )
-    goes_on = (
-        uniform(seed, Stream.PERSON, persons.id[rows], year, K_STUDY) < inputs["population.study_stay_share"]
-    )
+    grown = age >= inputs["school.student_min_year"]
+    rows = np.flatnonzero(alive & (status == PersonStatus.STUDENT) & grown)
+    lot = uniform(seed, Stream.PERSON, persons.id[rows], year, K_STUDY)
+    goes_on = lot < inputs["population.study_stay_share"]
     rows = rows[~goes_on | (age[rows] >= inputs["population.study_end_year"])]
     works = uniform(seed, Stream.PERSON, persons.id[rows], year, K_WORK)
     status[rows] = np.where(
         works < inputs["population.worker_share_after_study"], PersonStatus.WORKER, PersonStatus.OTHER_ADULT
     )
     persons.school_zone[rows] = NOWHERE
-    limit = np.where(
-        persons.sex == Sex.MALE,
-        inputs["population.retire_male_year"],
-        inputs["population.retire_female_year"],
-    )
+    by_sex = inputs.array("population.retire_{}_year", (Sex.FEMALE, Sex.MALE))
+    limit = by_sex[persons.sex]
     due = alive & (age >= limit)
     status[due & (status == PersonStatus.OTHER_ADULT)] = PersonStatus.RETIRED
     rows = np.flatnonzero(due & (status == PersonStatus.WORKER))
-    rows = rows[uniform(seed, Stream.RETIREMENT, persons.id[rows], year) < inputs["population.retire_share"]]
+    at_limit, later = inputs["population.retire_share"], inputs["population.retire_late_share"]
+    chance = np.where(age[rows] < limit[rows] + 1, at_limit, later)
+    rows = rows[uniform(seed, Stream.RETIREMENT, persons.id[rows], year) < chance]
     status[rows] = PersonStatus.RETIRED
     persons.work_zone[rows] = NOWHERE
     grown = alive & ~persons.licence & (age >= inputs["population.licence_min_year"])
@@ -208,8 +204,9 @@ def _bear(persons: Persons, inputs: YearInputs, year: int, seed: int, residents:
     rows = rows[uniform(seed, Stream.BIRTH, persons.id[rows], year) * max(len(rows), 1) < wanted]
     boys = uniform(seed, Stream.BIRTH, persons.id[rows], year, 1) < inputs["population.birth_male_share"]
     persons.append(
-        len(rows), id=_new_ids(persons, len(rows), year), household=persons.household[rows], vot=persons.vot[rows],
-        sex=np.where(boys, Sex.MALE, Sex.FEMALE).astype(np.int8), status=np.int8(PersonStatus.CHILD),
+        len(rows), id=_new_ids(persons, len(rows), year), household=persons.household[rows],
+        vot=persons.vot[rows], sex=np.where(boys, Sex.MALE, Sex.FEMALE).astype(np.int8),
+        status=np.int8(PersonStatus.CHILD),
     )  # fmt: skip
     return len(rows)
 
@@ -249,16 +246,17 @@ def _remove(households: Households, persons: Persons, gone: Bool) -> int:
 def _leave_city(
     households: Households, persons: Persons, inputs: YearInputs, year: int, seed: int, target: int
 ) -> int:
-    """Non-local households leave with a chance; more leave if the total is still above the target."""
+    """Non-local households without a car leave with a chance; more leave while the total is too high."""
     rows = np.flatnonzero(households.alive)
     local = households.registration[rows] == Registration.LOCAL
+    settled = local | (households.car[rows] > 0)
     lot = uniform(seed, Stream.MIGRATION, households.id[rows], year)
     gone = np.zeros(len(households), np.bool_)
-    gone[rows[~local & (lot < inputs["population.out_share"])]] = True
+    gone[rows[~settled & (lot < inputs["population.out_share"])]] = True
     left = _remove(households, persons, gone)
     surplus = int(persons.alive.sum()) - target
     if surplus > 0:
-        order = np.lexsort((lot, local))
+        order = np.lexsort((lot, local, settled))
         order = order[households.alive[rows[order]]]
         size = households.size[rows[order]].astype(np.int64)
         gone[:] = False
@@ -268,7 +266,7 @@ def _leave_city(
 
 
 def _come(households: Households, persons: Persons, wanted: int, year: int, seed: int) -> int:
-    """Arrivals: copies of non-local households drawn by lot, without their cars, up to a number of persons."""
+    """Arrivals: copies of non-local households drawn by lot, without cars, up to a number of persons."""
     donor = np.flatnonzero(households.alive & (households.registration == Registration.OTHER))
     came = 0
     if not donor.size:
@@ -312,10 +310,9 @@ def _leave_home(
 ) -> None:
     """Young adults who live with a parent start a household of their own with a yearly chance."""
     age = persons.age
-    rows = np.flatnonzero(
-        persons.alive & (persons.status != PersonStatus.STUDENT)
-        & (age >= inputs["population.leave_home_min_year"]) & (age <= inputs["population.leave_home_max_year"])
-    )  # fmt: skip
+    of_age = age >= inputs["population.leave_home_min_year"]
+    of_age &= age <= inputs["population.leave_home_max_year"]
+    rows = np.flatnonzero(persons.alive & (persons.status != PersonStatus.STUDENT) & of_age)
     rows = rows[uniform(seed, Stream.SPLIT, persons.id[rows], year) < inputs["population.leave_home_share"]]
     eldest = np.zeros(len(households), np.int8)
     np.maximum.at(eldest, persons.household[persons.alive], age[persons.alive])
