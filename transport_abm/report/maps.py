@@ -1,0 +1,224 @@
+"""District maps of the report: green share by district, and its change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+import shapely.ops
+
+from transport_abm.networks.city import City
+from transport_abm.report import svg
+from transport_abm.report.figures import nice_step, percent, points
+from transport_abm.report.frames import FINE, Frame, area_path, central, rings_of, scale_bar, whole
+from transport_abm.report.markup import Markup, el, join
+from transport_abm.report.texts import Texts
+
+SEQUENCE = ("#e8f3f1", "#bcdedb", "#86c2bf", "#4a9fa3", "#1d7581", "#084b5c")
+DIVERGING = ("#8c510a", "#cf9a4b", "#f0dcb4", "#f4f5f5", "#b9e0da", "#57aaa2", "#01665e")
+NO_VALUE = "#e9ecee"
+LAND, LAND_EDGE = "#f4f6f5", "#b7c2c8"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Classes of values with their colours."""
+
+    edges: tuple[float, ...]
+    """Inner edges, ascending; one less than colours."""
+    fills: tuple[str, ...]
+
+    def fill(self, value: float) -> str:
+        """Colour of a value."""
+        return self.fills[int(np.searchsorted(self.edges, value, side="right"))] if math.isfinite(value) else NO_VALUE
+
+
+def share_scale(values: Sequence[float]) -> Scale:
+    """Up to six classes of shares between round edges."""
+    known = [v for v in values if math.isfinite(v)] or [0.0]
+    step = max(0.005, nice_step(max(known) - min(known), len(SEQUENCE) - 1))
+    first = math.floor(min(known) / step + 1e-9)
+    count = min(len(SEQUENCE), max(1, math.floor(max(known) / step + 1e-9) - first + 1))
+    edges = tuple((first + k) * step for k in range(1, count))
+    fills = tuple(SEQUENCE[round(k * (len(SEQUENCE) - 1) / max(1, count - 1))] for k in range(count))
+    return Scale(edges, fills)
+
+
+def change_scale(values: Sequence[float]) -> Scale:
+    """Seven classes around zero; the middle one is no change worth a colour."""
+    known = [abs(v) for v in values if math.isfinite(v)] or [0.0]
+    step = max(0.002, nice_step(max(max(known), 1e-4), 3))
+    return Scale(tuple(step * k for k in (-2.5, -1.5, -0.5, 0.5, 1.5, 2.5)), DIVERGING)
+
+
+def district_map(
+    city: City, values: Mapping[str, float], scale: Scale, words: Texts, *, show: Callable[[float], str],
+    legend: str, title: str, credit: str | None,
+) -> Markup:  # fmt: skip
+    """Choropleth of the districts: the whole city, and the central districts enlarged.
+
+    Parameters
+    ----------
+    city
+        The city.
+    values
+        Value by English name of the district.
+    scale
+        Colours.
+    words
+        Language.
+    show
+        Value as text.
+    legend
+        Name of the values above the legend.
+    title
+        What the map shows, in words.
+    credit
+        Attribution of the city's data.
+
+    Returns
+    -------
+    Markup
+        The map.
+    """
+    left = whole(city, (0.0, 0.0, 520.0, 560.0))
+    right = central(city, (548.0, 150.0, 372.0, 372.0))
+    full = _panel(city, left, values, scale, words, show, clip=None)
+    zoom = _panel(city, right, values, scale, words, show, clip=f"clip-{_slug(title)}")
+    return svg.drawing(
+        920, 570, full, scale_bar(left, words),
+        svg.text(right.left, right.top - 10, words("map.central"), fill=svg.MUTED, size=12.5), zoom,
+        svg.rect(right.left, right.top, right.width, right.height, fill="none", stroke=svg.HAIR),
+        scale_bar(right, words),
+        svg.text(right.left, 16, legend, bold=True),
+        _legend(right.left, 28, scale, show),
+        svg.text(920, 562, credit, anchor="end", size=11, fill=svg.MUTED) if credit else None,
+        label=title, least=680,
+    )  # fmt: skip
+
+
+def _slug(text: str) -> str:
+    """A short id from a text, the same each time."""
+    return format(sum((k + 1) * ord(letter) for k, letter in enumerate(text)), "x")
+
+
+def _legend(x: float, y: float, scale: Scale, show: Callable[[float], str]) -> Markup:
+    """Classes in two columns, as ranges."""
+    names = []
+    for k in range(len(scale.fills)):
+        low = show(scale.edges[k - 1]) if k else None
+        high = show(scale.edges[k]) if k < len(scale.edges) else None
+        names.append(f"{low} – {high}" if low and high else f"< {high}" if high else f"≥ {low}" if low else show(0.0))
+    half = (len(names) + 1) // 2
+    rows = list(zip(scale.fills, names, strict=True))
+    return svg.swatches(x, y, rows[:half]) + svg.swatches(x + 186, y, rows[half:])
+
+
+def _panel(
+    city: City, frame: Frame, values: Mapping[str, float], scale: Scale, words: Texts,
+    show: Callable[[float], str], clip: str | None,
+) -> Markup:  # fmt: skip
+    """Districts of one frame with names and values where they fit."""
+    shapes, labels, taken = [], [], list[tuple[float, float, float, float]]()
+    names = city.districts.name_zh if words.zh else city.districts.name_en
+    order = sorted(range(len(names)), key=lambda d: (not city.districts.central[d], d))
+    for d in order:
+        rings = rings_of(city.districts.outlines, frame, d)
+        value = values.get(city.districts.name_en[d], float("nan"))
+        fill = scale.fill(value)
+        heavy = bool(city.districts.central[d])
+        shapes.append(
+            el("path", el("title", f"{names[d]}: {show(value)}"), d=area_path(rings), fill=fill,
+               stroke="#ffffff", stroke_width=2.0)
+        )  # fmt: skip
+        spot = _spot(rings, frame)
+        if spot is not None:
+            labels.append(_label(spot, names[d], show(value), fill, taken, strict=clip is None))
+        del heavy
+    drawn = el("g", *shapes, transform=f"scale({1 / FINE})")
+    if clip is None:
+        return drawn + _central_edge(city, frame) + join(labels)
+    left, top, right, bottom = frame.box
+    window = el("clipPath", el("path", d=f"M{left} {top}H{right}V{bottom}H{left}Z"), id=clip)
+    return window + el("g", drawn, clip_path=f"url(#{clip})") + join(labels)
+
+
+def _central_edge(city: City, frame: Frame) -> Markup:
+    """Outline of the central city."""
+    areas = [
+        shapely.Polygon(ring).buffer(0)
+        for d in np.flatnonzero(city.districts.central).tolist()
+        for ring in rings_of(city.districts.outlines, frame, d)
+    ]
+    if not areas:
+        return Markup()
+    # Closing by a unit takes away the slivers between outlines that do not quite meet.
+    union = shapely.union_all(areas).buffer(1.0).buffer(-1.0)
+    parts = [np.asarray(part.exterior.coords) for part in getattr(union, "geoms", [union]) if not part.is_empty]
+    return el(
+        "g", el("path", d=area_path(parts), fill="none", stroke=svg.INK, stroke_width=3.0), transform=f"scale({1 / FINE})"
+    )
+
+
+def _spot(rings: list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]], frame: Frame) -> tuple[float, float, float] | None:
+    """Middle of the largest circle inside a district within the frame, and its radius."""
+    window = shapely.box(*frame.box)
+    best: tuple[float, float, float] | None = None
+    for ring in rings:
+        area = shapely.Polygon(ring).buffer(0).intersection(window)
+        for piece in getattr(area, "geoms", [area]):
+            if piece.is_empty or piece.geom_type != "Polygon":
+                continue
+            middle = shapely.ops.polylabel(piece, tolerance=1.0)
+            radius = float(piece.exterior.distance(middle))
+            if best is None or radius > best[2]:
+                best = (float(middle.x), float(middle.y), radius)
+    return best
+
+
+def _label(
+    spot: tuple[float, float, float], name: str, value: str, fill: str,
+    taken: list[tuple[float, float, float, float]], *, strict: bool,
+) -> Markup | None:  # fmt: skip
+    """Name and value of a district, left out where they would not fit."""
+    x, y, radius = spot
+    size = 12.5
+    half = max(svg.text_width(name, size), svg.text_width(value, size)) / 2
+    box = (x - half, y - 15, x + half, y + 17)
+    if radius < (half * 0.62 if strict else 8) or any(
+        box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken
+    ):
+        return None
+    taken.append(box)
+    ink = "#ffffff" if _dark(fill) else svg.INK
+    return svg.text(x, y - 2, name, anchor="middle", fill=ink, size=size) + svg.text(
+        x, y + 14, value, anchor="middle", fill=ink, size=size, bold=True
+    )
+
+
+def _dark(fill: str) -> bool:
+    """True if white letters read better than black ones on a colour (relative luminance of WCAG 2)."""
+    channel = [int(fill[k : k + 2], 16) / 255.0 for k in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channel]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] < 0.22
+
+
+def share_map(city: City, values: Mapping[str, float], year: int, words: Texts, credit: str | None) -> Markup:
+    """Green share by district in one year."""
+    title = words("map.share.title", year=year)
+    return district_map(
+        city, values, share_scale(list(values.values())), words, show=lambda v: percent(v),
+        legend=words("map.share.legend"), title=title, credit=credit,
+    )  # fmt: skip
+
+
+def change_map(city: City, values: Mapping[str, float], first: int, last: int, words: Texts, credit: str | None) -> Markup:
+    """Change of the green share by district between two years."""
+    title = words("map.change.title", first=first, last=last)
+    return district_map(
+        city, values, change_scale(list(values.values())), words, show=lambda v: points(v, words),
+        legend=words("map.change.legend"), title=title, credit=credit,
+    )  # fmt: skip
