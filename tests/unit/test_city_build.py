@@ -39,7 +39,6 @@ jobs_total = 9000
 school_places_per_resident = 0.125
 bus_routes = 6
 bus_fleet = 60
-bus_route_km = 36
 bus_lines = 4
 """
 
@@ -206,5 +205,5 @@ def test_beijing_is_built_from_the_real_files(shared_data: Path) -> None:
         )
         call = np.repeat(on, np.diff(transit.pattern_indptr))
         km[year] = transit.segment_length_m[call].sum() / 2000
-    # 699 km at the end of 2019 and 909 km at the end of 2025 with tails beyond the termini, which the tables lack
+    # 699 km at the end of 2019, 909 km at the end of 2025, with tails beyond the termini
     assert 640 < km[2020] < 700 and 860 < km[2026] < 910

@@ -92,7 +92,7 @@ class CityRecipe(BaseModel):
     bus_fleet: float = 0
     """Buses."""
     bus_route_km: float = 0
-    """Length of the bus routes [km]."""
+    """Length of the bus routes [km]; as drawn if 0."""
     bus_lines: int = 0
     """Representative lines to build."""
 

@@ -109,7 +109,7 @@ class Columns:
     def number(
         self, name: str, low: float, high: float, default: float | None = None, *, above: bool = False
     ) -> F64:
-        """Return a column of numbers; ``default`` stands in for empty cells, which else are faults."""
+        """Return a column of numbers, NaN where faulty; ``default`` (if any) stands in for empty cells."""
         values = np.full(self.rows, math.nan)
         for row, cell in enumerate(self.text(name)):
             if not cell and default is not None:
@@ -125,6 +125,7 @@ class Columns:
                     f"a number {'above' if above else 'from'} {low:g} to {high:g}",
                     repr(cell),
                 )
+                value = math.nan
             values[row] = value
         return values
 

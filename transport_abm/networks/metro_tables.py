@@ -50,6 +50,15 @@ _TRAINS = ("line", "direction", "date_group", "hour", "trains_per_hour_max_over_
 _OPENINGS = ("line", "from_station", "to_station", "open_year", "close_year", "service")
 _FIRST_HOUR, _LAST_HOUR = 5, 23
 """Hours in which the night period is served before 7 and after 19 [hour of day]."""
+SERVED_HOURS: dict[Period, tuple[int, ...]] = {
+    period: tuple(
+        hour % 24
+        for hour in range(int(PERIOD_HOURS[period][0]), int(PERIOD_HOURS[period][1]))
+        if hour < _LAST_HOUR or hour >= 24 + _FIRST_HOUR
+    )
+    for period in Period
+}
+"""Hours of a day over which the departures of a period are counted."""
 _MAX_DETOUR = 3.0
 
 
@@ -186,9 +195,8 @@ def _headways(trains: Columns) -> dict[str, tuple[float, ...]]:
         sides = directions[line, group]
         headways = []
         for period in Period:
-            start, stop = PERIOD_HOURS[period]
-            hours = [h for h in range(int(start), int(stop)) if h < _LAST_HOUR or h >= 24 + _FIRST_HOUR]
-            mean = sum(groups[group].get((side, h % 24), 0.0) for side in sides for h in hours)
+            hours = SERVED_HOURS[period]
+            mean = sum(groups[group].get((side, hour), 0.0) for side in sides for hour in hours)
             mean /= len(sides) * len(hours)
             headways.append(60 / mean if mean > 0 else math.inf)
         result[line] = tuple(headways)
