@@ -30,6 +30,8 @@ FIT_SAMPLE = 0.02
 FIT_PERSONS = 50_000
 """A small city is fitted on at least so many persons, as far as it has them."""
 SHARE_TOLERANCE = 1e-6
+ROUND_TOLERANCE = 1e-4
+"""Gap of the shares before the last round: traffic moves them by more between rounds."""
 VERSION = 1
 """Raised by hand whenever the fit or the mechanisms it runs change, so that old constants are not used again."""
 

@@ -169,8 +169,8 @@ def zone_terms(zones: Zones, radius_km: NDArray[np.float32], inputs: YearInputs)
 def traveller_terms(persons: Persons, households: Households, inputs: YearInputs, *, seed: int) -> Travellers:
     """Flags and cost weight of every person in a year.
 
-    The household's cars go to its licence holders, workers first; others find the car free with a chance. A petrol
-    car is barred on its tail-number day; a battery car only as far as its exemption is taken away.
+    The household's cars go to its licence holders, workers first; others find the car free with a chance, and some
+    who have none drive a company's car or one with plates from elsewhere. A petrol car is barred on its tail-number day; a battery car only as far as its exemption is taken away.
     """
     n = len(persons)
     home = persons.household
@@ -188,7 +188,8 @@ def traveller_terms(persons: Persons, households: Households, inputs: YearInputs
     address = persons.id.astype(np.uint64)
     main = licensed & (rank < car)
     lucky = uniform(seed, Stream.CAR, address, 0) < inputs["mode_choice.second_driver_share"]
-    has_car = main | (licensed & (car > 0) & lucky)
+    company = uniform(seed, Stream.CAR, address, 0, 2) < inputs["mode_choice.other_car_share"]
+    has_car = main | (licensed & np.where(car > 0, lucky, company))
     nev_car = has_car & (rank < nev)
     day = uniform(seed, Stream.PLATE_DIGIT, address, 0)
     exempt = nev_car & (

@@ -36,6 +36,7 @@ def open_city(name: str) -> tuple[City, str]:
     if name == REFERENCE and not folder.is_dir():
         from transport_abm.networks.reference.build import build_reference_city
 
+        folder.parent.mkdir(parents=True, exist_ok=True)
         write_city(build_reference_city(), folder)
     if not folder.is_dir():
         known = ", ".join([REFERENCE, *sorted(p.name for p in (cache_folder() / "cities").glob("*") if p.name != REFERENCE)])

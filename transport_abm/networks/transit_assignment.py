@@ -185,6 +185,8 @@ def _cost(service: TransitService, call_time_s: F64, crowding: TransitCrowding |
     inputs = service.inputs
     ride_min = call_time_s[service.call] / 60
     frequency = np.where(service.graph.call_next >= 0, 1 / service.headway_min, 0.0)
+    # A bus line of the tables may stand for several routes; a rider can use only some of their departures.
+    frequency = frequency * np.where(service.graph.call_metro, 1.0, inputs["transit.bus_useful_share"])
     ride_cost = ride_min
     if crowding is not None:
         ride_cost = ride_min * crowding.multiplier[service.call]

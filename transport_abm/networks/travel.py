@@ -47,6 +47,32 @@ from transport_abm.policy.inputs import YearInputs
 OPTION_OF_MODE = {Mode.BUS: TransitOption.BUS, Mode.METRO: TransitOption.METRO, Mode.BUS_METRO: TransitOption.BUS_METRO}
 
 
+@dataclass(frozen=True)
+class StrategyInput:
+    """What transit strategies of a period are found on; while it hardly moves they are kept."""
+
+    perceived_s: F64
+    """By call: running time as felt in the crowd [s]."""
+    frequency_share: F64
+    """By call: share of departures that can be boarded [1]."""
+    demand: F64
+    """By option and pair of zones [persons/h]."""
+
+    def moved(self, other: StrategyInput | None) -> float:
+        """Largest mean relative difference to another one; infinite where there is none.
+
+        Demand counts a tenth: a new demand on the same strategies moves flows, and times only through them.
+        """
+        if other is None:
+            return float("inf")
+        total = max(float(self.demand.sum()), float(other.demand.sum()), 1e-9)
+        return max(
+            float(np.abs(self.perceived_s - other.perceived_s).sum() / max(float(other.perceived_s.sum()), 1e-9)),
+            float(np.abs(self.frequency_share - other.frequency_share).mean()),
+            float(np.abs(self.demand - other.demand).sum()) / total / 10.0,
+        )
+
+
 @dataclass
 class Travel:
     """State of the supply side: skims, flows and times by period."""
@@ -77,6 +103,8 @@ class Travel:
     """Passenger-km of each metro section in the morning peak hour."""
     metro_length_km: float = 0.0
     services: dict[tuple[int, int], TransitService] = field(default_factory=dict)
+    strategy_input: list[StrategyInput | None] = field(default_factory=lambda: [None] * len(Period))
+    """By period: what the strategies in force were found on."""
 
 
 def build_travel(city: City) -> Travel:
@@ -120,6 +148,7 @@ def open_year(travel: Travel, city: City, inputs: YearInputs) -> None:
     }
     # Times of an earlier year's strategies cannot be compared with those of new lines.
     travel.transit_result = {}
+    travel.strategy_input = [None] * len(Period)
     runs = pattern_runs(city.transit, inputs, inputs.year)
     metro = runs & (city.transit.line_mode[city.transit.pattern_line] == TransitMode.METRO)
     length_m = np.add.reduceat(np.append(city.transit.segment_length_m, 0.0), city.transit.pattern_indptr[:-1]) if len(runs) else np.zeros(0)
@@ -222,23 +251,25 @@ def _update_transit(
     weight: float, step: float, fresh: F32, boardings: F64,
 ) -> float:  # fmt: skip
     """Passengers of one period to the lines; generalised times and fares into ``fresh``. Largest change of times."""
-    per_hour = weight * hourly(inputs, period)
     time_s = bus_segment_time_s(city.transit, city.roads, travel.link_time_s[period], inputs)
-    call_flow = np.zeros(len(city.transit.stop))
-    board = np.zeros(len(city.transit.stop))
-    change = 0.0
-    diagonal = np.arange(len(city.zones))
-    for mode, option in OPTION_OF_MODE.items():
-        demand = count[mode] * per_hour
-        demand[diagonal, diagonal] = 0.0
-        result = assign_transit(
-            travel.services[int(option), int(period)], demand, time_s, crowding=travel.crowding[period],
-            previous=travel.transit_result.get((int(option), int(period))),
-        )  # fmt: skip
-        travel.transit_result[int(option), int(period)] = result
-        change = max(change, result.change)
-        call_flow += result.call_flow
-        board += result.call_board
+    demand = np.stack([count[mode] for mode in OPTION_OF_MODE]) * (weight * hourly(inputs, period))
+    zone = np.arange(len(city.zones))
+    demand[:, zone, zone] = 0.0
+    state = StrategyInput(time_s * travel.crowding[period].multiplier, travel.crowding[period].frequency_share, demand)
+    moved = state.moved(travel.strategy_input[period])
+    change = moved
+    if moved > inputs["transit.same_share"]:
+        change = 0.0
+        for option in TransitOption:
+            key = (int(option), int(period))
+            travel.transit_result[key] = assign_transit(
+                travel.services[key], demand[option], time_s, crowding=travel.crowding[period],
+                previous=travel.transit_result.get(key),
+            )  # fmt: skip
+            change = max(change, travel.transit_result[key].change)
+        travel.strategy_input[period] = state
+    results = [travel.transit_result[int(option), int(period)] for option in TransitOption]
+    for option, result in zip(TransitOption, results, strict=True):
         skims = result.skims
         # The strategy's total counts crowding, waits, walks and transfers in weighted minutes.
         total = skims["total"].copy()
@@ -248,6 +279,8 @@ def _update_transit(
         fresh[..., TRANSIT_CNY + int(option)] = fare
         travel.transit_km[int(option), period, 0] = skims["bus_km"]
         travel.transit_km[int(option), period, 1] = skims["metro_km"]
+    call_flow = np.sum([result.call_flow for result in results], axis=0)
+    board = np.sum([result.call_board for result in results], axis=0)
     travel.crowding[period] = update_crowding(
         city.transit, inputs, call_flow, year=inputs.year, period=period, previous=travel.crowding[period], step=step
     )
