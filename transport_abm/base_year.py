@@ -14,7 +14,6 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +81,10 @@ def read_base_year(key: str) -> BaseYear | None:
     """Constants from the cache, or None where there are none (or broken ones)."""
     try:
         content = json.loads((cache_folder() / "base_year" / f"{key}.json").read_text(encoding="utf-8"))
-        content["constant"], content["destination_scale"] = tuple(content["constant"]), tuple(content["destination_scale"])
+        content["constant"], content["destination_scale"] = (
+            tuple(content["constant"]),
+            tuple(content["destination_scale"]),
+        )
         base = BaseYear(**content)
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -94,7 +96,9 @@ def write_base_year(key: str, base: BaseYear) -> None:
     folder = cache_folder() / "base_year"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False, encoding="utf-8") as file:
+        with tempfile.NamedTemporaryFile(
+            "w", dir=folder, suffix=".tmp", delete=False, encoding="utf-8"
+        ) as file:
             json.dump(asdict(base), file)
         os.replace(file.name, folder / f"{key}.json")
     except OSError:

@@ -20,7 +20,9 @@ def run_seed(seed: int, replication: int) -> int:
     return seed + REPLICATION_STRIDE * replication
 
 
-def build_world(city: City, base: BaseYear, *, sample: float, seed: int, overrides: Mapping[str, float]) -> World:
+def build_world(
+    city: City, base: BaseYear, *, sample: float, seed: int, overrides: Mapping[str, float]
+) -> World:
     """Build the people and the empty networks of a run.
 
     Parameters
@@ -43,7 +45,12 @@ def build_world(city: City, base: BaseYear, *, sample: float, seed: int, overrid
     """
     inputs = year_inputs(BASE_YEAR, overrides)
     households, persons, report = synthesise(city.zones, city.districts, inputs, sample=sample, seed=seed)
-    fit = {"tae": report.tae, "srmse": report.srmse, "chi_square": report.chi_square, "max_error": report.max_error}
+    fit = {
+        "tae": report.tae,
+        "srmse": report.srmse,
+        "chi_square": report.chi_square,
+        "max_error": report.max_error,
+    }
     return World(
         city=city, households=households, persons=persons, travel=build_travel(city), base=base, sample=sample,
         seed=seed, fit=fit,

@@ -125,7 +125,9 @@ def fit_base_year(
         assert world.tours is not None
         choose(world.tours, world.travellers, world.travel.los, zone, terms, seed=world.seed)
         count = trip_count(world.tours, len(city.zones))
-        update_travel(world.travel, city, inputs, count, weight=world.weight, step=1.0 / outer if outer < 4 else 0.25)
+        update_travel(
+            world.travel, city, inputs, count, weight=world.weight, step=1.0 / outer if outer < 4 else 0.25
+        )
     return world.base
 
 

@@ -16,7 +16,13 @@ from transport_abm.agents.tables import Households, Persons
 from transport_abm.agents.tours import PERSON, Tours
 from transport_abm.builder import build_world, run_seed
 from transport_abm.core.errors import ConvergenceWarning, RunError
-from transport_abm.core.mesa_view import ColumnAgent, ColumnAgentSet, ColumnDataCollector, ColumnModel, vectorized
+from transport_abm.core.mesa_view import (
+    ColumnAgent,
+    ColumnAgentSet,
+    ColumnDataCollector,
+    ColumnModel,
+    vectorized,
+)
 from transport_abm.core.vocabulary import Period, TransitMode
 from transport_abm.fit_base_year import base_year
 from transport_abm.networks.city import City
@@ -76,7 +82,12 @@ class TransportModel(ColumnModel):
     """
 
     def __init__(
-        self, case: Scenario, *, city: City | None = None, check: bool = False, progress: Progress | None = None
+        self,
+        case: Scenario,
+        *,
+        city: City | None = None,
+        check: bool = False,
+        progress: Progress | None = None,
     ) -> None:
         seed = run_seed(case.seed, case.replication)
         super().__init__(rng=seed)
@@ -106,7 +117,9 @@ class TransportModel(ColumnModel):
         self._roads: list[pd.DataFrame] = []
         self._transit: list[pd.DataFrame] = []
         # A partial of a function of the module can be pickled, and Mesa calls it with the model.
-        self.datacollector = ColumnDataCollector(model_reporters={name: partial(_latest, name) for name in OUTCOMES})
+        self.datacollector = ColumnDataCollector(
+            model_reporters={name: partial(_latest, name) for name in OUTCOMES}
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         """A progress callback belongs to a terminal, not to the model."""
@@ -273,7 +286,11 @@ def run(case: Scenario, *, city: City | None = None, progress: Progress | None =
 
 
 def run_replications(
-    case: Scenario, replications: int | Sequence[int], *, city: City | None = None, progress: Progress | None = None
+    case: Scenario,
+    replications: int | Sequence[int],
+    *,
+    city: City | None = None,
+    progress: Progress | None = None,
 ) -> Ensemble:
     """Run a scenario several times with other draws.
 
@@ -287,7 +304,9 @@ def run_replications(
         As in ``run``.
     """
     numbers: Iterable[int] = (
-        range(case.replication, case.replication + replications) if isinstance(replications, int) else replications
+        range(case.replication, case.replication + replications)
+        if isinstance(replications, int)
+        else replications
     )
     return Ensemble(tuple(run(case.replace(replication=n), city=city, progress=progress) for n in numbers))
 

@@ -54,7 +54,7 @@ class YearView:
     @cached_property
     def pair_count(self) -> NDArray[np.int64]:
         """Sampled trips by mode, origin and destination, all periods."""
-        return self.count.sum(axis=1, dtype=np.int64)
+        return np.asarray(self.count.sum(axis=1, dtype=np.int64))
 
     @cached_property
     def touches_central(self) -> NDArray[np.bool_]:
@@ -90,7 +90,9 @@ class YearView:
                 else:
                     distance = table[:, :, ACTIVE_KM]
                 trips = self.count[mode, period]
-                km[mode] += np.where(trips > 0, trips * np.where(np.isfinite(distance), distance, 0.0), 0.0).sum(axis=1)
+                km[mode] += np.where(
+                    trips > 0, trips * np.where(np.isfinite(distance), distance, 0.0), 0.0
+                ).sum(axis=1)
         return km * self.weight
 
 
@@ -150,7 +152,12 @@ def green_share_motorised(view: YearView) -> Iterator[Row]:
     yield "", "", _share(np.where(motorised, view.central_count, 0), GREEN)
 
 
-@outcome("1", "Green-trip share, whole city", "全市绿色出行比例", "as the green-trip share, for all trips of the city")
+@outcome(
+    "1",
+    "Green-trip share, whole city",
+    "全市绿色出行比例",
+    "as the green-trip share, for all trips of the city",
+)
 def green_share_city(view: YearView) -> Iterator[Row]:
     """Variant: all districts."""
     yield "", "", _share(view.pair_count.sum(axis=(1, 2)), GREEN)
@@ -163,7 +170,12 @@ def green_share_no_e_bike(view: YearView) -> Iterator[Row]:
     yield "", "", _share(view.central_count, GREEN & (np.arange(len(Mode)) != Mode.E_BIKE))
 
 
-@outcome("1", "Mode share", "出行方式分担率", "share of the trips with an end in the central districts, or in the district")
+@outcome(
+    "1",
+    "Mode share",
+    "出行方式分担率",
+    "share of the trips with an end in the central districts, or in the district",
+)
 def mode_share(view: YearView) -> Iterator[Row]:
     """Shares of all modes, central city and each district."""
     domains = [("", view.central_count), *zip(view.city.districts.name_en, view.district_count, strict=True)]
@@ -172,7 +184,12 @@ def mode_share(view: YearView) -> Iterator[Row]:
             yield name, mode.name.lower(), count[mode] / max(1, count.sum())
 
 
-@outcome("trips/day", "Trips, central city", "中心城区出行量", "weekday trips with an end in the central districts, or in the district")
+@outcome(
+    "trips/day",
+    "Trips, central city",
+    "中心城区出行量",
+    "weekday trips with an end in the central districts, or in the district",
+)
 def trips(view: YearView) -> Iterator[Row]:
     """Trips by mode, central city and each district."""
     yield "", "", view.central_count.sum() * view.weight
@@ -191,7 +208,12 @@ def trips_city(view: YearView) -> Iterator[Row]:
         yield "", mode.name.lower(), count[mode] * view.weight
 
 
-@outcome("person-km/day", "Passenger-km", "客运周转量", "person-kilometres of all weekday trips, by the district of origin")
+@outcome(
+    "person-km/day",
+    "Passenger-km",
+    "客运周转量",
+    "person-kilometres of all weekday trips, by the district of origin",
+)
 def passenger_km(view: YearView) -> Iterator[Row]:
     """Passenger-km by mode, whole city and by district."""
     yield "", "", view.mode_km.sum()
@@ -219,7 +241,13 @@ def commute_distance(view: YearView) -> Iterator[Row]:
     table = view.tours.table
     commute = (table[:, PURPOSE] == Purpose.WORK) & view.central[table[:, ORIGIN]]
     distance = view.travel.los[Period.AM, :, :, ACTIVE_KM]
-    yield "", "", float(distance[table[commute, ORIGIN], table[commute, DESTINATION]].mean(dtype=np.float64)) if commute.any() else 0.0
+    yield (
+        "",
+        "",
+        float(distance[table[commute, ORIGIN], table[commute, DESTINATION]].mean(dtype=np.float64))
+        if commute.any()
+        else 0.0,
+    )
 
 
 @outcome("1", "Commutes among trips that start in the morning peak", "早高峰出发出行中通勤比例",
@@ -231,7 +259,12 @@ def commute_share_am(view: YearView) -> Iterator[Row]:
     yield "", "", float(np.mean(table[am, PURPOSE] <= Purpose.SCHOOL)) if am.any() else 0.0
 
 
-@outcome("min", "Mean time of a car trip", "小汽车平均出行时间", "car drivers' in-vehicle time, whole city, by period")
+@outcome(
+    "min",
+    "Mean time of a car trip",
+    "小汽车平均出行时间",
+    "car drivers' in-vehicle time, whole city, by period",
+)
 def car_time(view: YearView) -> Iterator[Row]:
     """Mean in-vehicle time of car drivers."""
     for period in Period:
@@ -242,7 +275,12 @@ def car_time(view: YearView) -> Iterator[Row]:
             yield "", period.name.lower(), float((trips_pair * minutes).sum(dtype=np.float64) / total)
 
 
-@outcome("km/h", "Network speed", "路网平均速度", "vehicle-km over vehicle-hours on drive links in the central rings (inside the 5th)")
+@outcome(
+    "km/h",
+    "Network speed",
+    "路网平均速度",
+    "vehicle-km over vehicle-hours on drive links in the central rings (inside the 5th)",
+)
 def network_speed(view: YearView) -> Iterator[Row]:
     """Mean speed of motor traffic inside the 5th ring, by period."""
     inside = view.city.roads.ring <= 5
@@ -250,10 +288,19 @@ def network_speed(view: YearView) -> Iterator[Row]:
         flow = view.travel.link_flow_pcuh[period][inside]
         hours = (flow * view.travel.link_time_s[period][inside])[flow > 0].sum() / 3600.0
         if hours > 0:
-            yield "", period.name.lower(), float((flow * view.city.roads.length_m[inside]).sum() / 1000.0 / hours)
+            yield (
+                "",
+                period.name.lower(),
+                float((flow * view.city.roads.length_m[inside]).sum() / 1000.0 / hours),
+            )
 
 
-@outcome("km/h", "Bus speed in the morning peak", "早高峰公交运营速度", "bus-km over bus-hours inside the 5th ring, dwell time included")
+@outcome(
+    "km/h",
+    "Bus speed in the morning peak",
+    "早高峰公交运营速度",
+    "bus-km over bus-hours inside the 5th ring, dwell time included",
+)
 def bus_speed(view: YearView) -> Iterator[Row]:
     """Mean running speed of buses in the peaks."""
     for period in (Period.AM, Period.PM):
@@ -275,7 +322,12 @@ def car_km(view: YearView) -> Iterator[Row]:
         yield name, "", float((private + hired)[view.city.zones.district == d].sum())
 
 
-@outcome("boardings/day", "Transit boardings", "公共交通客运量", "weekday boardings of all lines, transfers counted")
+@outcome(
+    "boardings/day",
+    "Transit boardings",
+    "公共交通客运量",
+    "weekday boardings of all lines, transfers counted",
+)
 def boardings(view: YearView) -> Iterator[Row]:
     """Boardings of bus and metro."""
     for mode in TransitMode:

@@ -40,11 +40,15 @@ def parameter_tags(case: Scenario) -> dict[str, int]:
     """Number of parameters by tag; overrides count as ``scenario``."""
     catalogue = shipped_catalogue()
     return dict(
-        Counter("scenario" if path in case.parameters else row.tag for path, row in catalogue.parameters.items())
+        Counter(
+            "scenario" if path in case.parameters else row.tag for path, row in catalogue.parameters.items()
+        )
     )
 
 
-def manifest(case: Scenario, *, city: Mapping[str, Any], base: Mapping[str, Any], fit: Mapping[str, float]) -> dict[str, Any]:
+def manifest(
+    case: Scenario, *, city: Mapping[str, Any], base: Mapping[str, Any], fit: Mapping[str, float]
+) -> dict[str, Any]:
     """What the manifest of a run says; holds no time, no machine and no path, so that equal runs are equal files.
 
     Parameters

@@ -63,11 +63,15 @@ class Results:
             If the run has no such outcome.
         """
         rows = self.table[
-            (self.table["outcome"] == outcome) & (self.table["district"] == district) & (self.table["class"] == class_)
+            (self.table["outcome"] == outcome)
+            & (self.table["district"] == district)
+            & (self.table["class"] == class_)
         ]
         if rows.empty:
             known = sorted(set(self.table["outcome"]))
-            raise KeyError(f"outcome {outcome!r} (district {district!r}, class {class_!r}); known: {', '.join(known)}")
+            raise KeyError(
+                f"outcome {outcome!r} (district {district!r}, class {class_!r}); known: {', '.join(known)}"
+            )
         return pd.Series(rows["value"].to_numpy(), index=rows["year"].to_numpy(), name=outcome)
 
     def frame(self) -> pd.DataFrame:
@@ -156,7 +160,12 @@ class Results:
                 faults.append(Fault(file, "file", "a Parquet table", type(error).__name__))
         if "outcomes" in tables and tuple(tables["outcomes"].columns) != COLUMNS:
             faults.append(
-                Fault(FILES["outcomes"], "columns", ", ".join(COLUMNS), ", ".join(map(str, tables["outcomes"].columns)))
+                Fault(
+                    FILES["outcomes"],
+                    "columns",
+                    ", ".join(COLUMNS),
+                    ", ".join(map(str, tables["outcomes"].columns)),
+                )
             )
         if faults:
             raise StoreError("\n".join(f"{folder}/{fault}" for fault in faults))
@@ -188,7 +197,10 @@ class Ensemble:
     @classmethod
     def load(cls, folders: Iterable[Path | str]) -> Ensemble:
         """Read several run directories, sorted by replication."""
-        runs = sorted((Results.load(folder) for folder in folders), key=lambda run: int(run.manifest["scenario"]["replication"]))
+        runs = sorted(
+            (Results.load(folder) for folder in folders),
+            key=lambda run: int(run.manifest["scenario"]["replication"]),
+        )
         return cls(tuple(runs))
 
     def frame(self) -> pd.DataFrame:
@@ -254,6 +266,9 @@ class Ensemble:
         """Outcome of a target in its year, one value a replication."""
         frame = self.frame()
         rows = frame[
-            (frame["outcome"] == target.outcome) & (frame["year"] == target.year) & (frame["district"] == "") & (frame["class"] == "")
+            (frame["outcome"] == target.outcome)
+            & (frame["year"] == target.year)
+            & (frame["district"] == "")
+            & (frame["class"] == "")
         ]
         return rows.sort_values("replication")["value"].to_numpy(np.float64)

@@ -1,7 +1,7 @@
 """The numbered order of a year: which step comes after which, and when the year is settled.
 
-    1 people change       2 work places          3 lines and rules of the year     4 tours
-    repeat until the gaps close:  5 mode choice   6 traffic: roads, transit, level of service
+1 people change       2 work places          3 lines and rules of the year     4 tours
+repeat until the gaps close:  5 mode choice   6 traffic: roads, transit, level of service
 """
 
 from __future__ import annotations
@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transport_abm.agents.destinations import attraction, cumulative_shares
-from transport_abm.agents.mode_choice import choice_terms, choose, reference_logsum, traveller_terms, zone_terms
+from transport_abm.agents.mode_choice import (
+    choice_terms,
+    choose,
+    reference_logsum,
+    traveller_terms,
+    zone_terms,
+)
 from transport_abm.agents.population import update_population
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.agents.tours import draw_tours, tour_terms, trip_count
@@ -36,7 +42,9 @@ Tell = Callable[[str, float], None]
     reads=("persons.*", "households.*"),
     writes=("persons.*", "households.*"),
 )
-def change_people(persons: Persons, households: Households, city: City, inputs: YearInputs, world: World) -> None:
+def change_people(
+    persons: Persons, households: Households, city: City, inputs: YearInputs, world: World
+) -> None:
     """People age, are born, die, move in, out and house; the total follows the published series."""
     if inputs.year > BASE_YEAR:
         update_population(
@@ -45,10 +53,19 @@ def change_people(persons: Persons, households: Households, city: City, inputs: 
 
 
 @step(
-    reads=("persons.id", "persons.alive", "persons.status", "persons.age", "persons.household", "households.zone"),
+    reads=(
+        "persons.id",
+        "persons.alive",
+        "persons.status",
+        "persons.age",
+        "persons.household",
+        "households.zone",
+    ),
     writes=("persons.work_zone", "persons.school_zone"),
 )
-def place_work(persons: Persons, households: Households, city: City, inputs: YearInputs, world: World) -> None:
+def place_work(
+    persons: Persons, households: Households, city: City, inputs: YearInputs, world: World
+) -> None:
     """Workers and pupils without a place, movers and job changers are matched to work places and schools."""
     # Work is matched by distance, not by the year's times: places last longer than traffic jams.
     distance_km = world.travel.los[0, :, :, ACTIVE_KM].astype(np.float64)
@@ -71,7 +88,9 @@ def open_lines(city: City, inputs: YearInputs, world: World) -> None:
         "households.income_cny", "households.car", "households.nev", "households.e_bike", "households.bicycle",
     ),
 )  # fmt: skip
-def make_tours(persons: Persons, households: Households, city: City, inputs: YearInputs, world: World) -> None:
+def make_tours(
+    persons: Persons, households: Households, city: City, inputs: YearInputs, world: World
+) -> None:
     """Everybody draws the tours of the weekday: how many, for what, where to and when."""
     world.travellers = traveller_terms(persons, households, inputs, seed=world.seed)
     terms = choice_terms(world.base.constants(), city.fares, inputs)
@@ -80,7 +99,12 @@ def make_tours(persons: Persons, households: Households, city: City, inputs: Yea
     pull = attraction(city.zones, job_total(city.zones, city.districts, inputs), inputs)
     cumulative = cumulative_shares(pull, logsum, world.base.scales())
     world.tours = draw_tours(
-        persons, households, tour_terms(inputs, world.base.rate_scale), cumulative, seed=world.seed, year=inputs.year
+        persons,
+        households,
+        tour_terms(inputs, world.base.rate_scale),
+        cumulative,
+        seed=world.seed,
+        year=inputs.year,
     )
 
 
@@ -155,7 +179,9 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
             "share": float(np.abs(new_share - share).max()) if share is not None else 1.0,
             "transit": world.travel.transit_change,
         }
-        gap["excess"] = max(gap[name] / inputs[f"traffic.{name}_gap"] for name in ("road", "share", "transit"))
+        gap["excess"] = max(
+            gap[name] / inputs[f"traffic.{name}_gap"] for name in ("road", "share", "transit")
+        )
         share = new_share
         if gap["excess"] <= 1.0:
             break
@@ -173,4 +199,4 @@ def _central_share(world: World, count: NDArray[np.int32]) -> NDArray[np.float64
     central = world.central
     touches = central[:, None] | central[None, :]
     total = np.array([count[mode].sum(axis=0, dtype=np.int64)[touches].sum() for mode in Mode], np.float64)
-    return total / max(1.0, total.sum())
+    return np.asarray(total / max(1.0, total.sum()))

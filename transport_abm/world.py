@@ -49,4 +49,4 @@ class World:
         """Living residents by home zone, weighted [persons]."""
         alive = self.persons.alive
         home = self.households.zone[self.persons.household[alive]]
-        return np.bincount(home, minlength=len(self.city.zones)) * self.weight
+        return np.asarray(np.bincount(home, minlength=len(self.city.zones)) * self.weight, np.float64)

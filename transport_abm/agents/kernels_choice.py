@@ -345,5 +345,20 @@ def zone_logsum(flag, weight, depart, back, purpose, los, zone, terms, out):
         probability = np.empty(N_MODE)
         for d in range(los.shape[2]):
             # The index of a parallel loop is unsigned: mixed with -1 it would turn into a float.
-            tour_utility(np.int64(o), np.int64(d), np.int64(-1), depart, back, purpose, 1.0, flag, weight, (0.5, 0.5), los, zone, terms, v)
+            tour_utility(
+                np.int64(o),
+                np.int64(d),
+                np.int64(-1),
+                depart,
+                back,
+                purpose,
+                1.0,
+                flag,
+                weight,
+                (0.5, 0.5),
+                los,
+                zone,
+                terms,
+                v,
+            )
             out[o, d] = mode_probability(v, terms.theta, logsum, probability)

@@ -21,14 +21,30 @@ def targets_command(language: LanguageOption = Language.EN, as_json: JsonOption 
         print_json([plain(target) for target in targets])
         return
     zh = language is Language.ZH
-    status = {"modelled": ("modelled", "已建模"), "later": ("not built yet", "尚未建模"), "outside": ("outside the model", "模型范围外")}
+    status = {
+        "modelled": ("modelled", "已建模"),
+        "later": ("not built yet", "尚未建模"),
+        "outside": ("outside the model", "模型范围外"),
+    }
     strength = {"must": ("must", "约束"), "strive": ("strive", "力争"), "basically": ("basically", "基本"),
                 "about": ("about", "左右"), "context": ("context", "背景")}  # fmt: skip
     rows = [
-        (t.id, t.section, t.clause_zh if zh else t.clause_en, str(t.year or "-"), _goal(t), strength[t.strength][zh], status[t.status][zh])
+        (
+            t.id,
+            t.section,
+            t.clause_zh if zh else t.clause_en,
+            str(t.year or "-"),
+            _goal(t),
+            strength[t.strength][zh],
+            status[t.status][zh],
+        )
         for t in targets
     ]
-    names = ("目标", "条款", "内容", "年份", "数值", "措辞", "状态") if zh else ("Id", "Clause", "Text", "Year", "Value", "Wording", "Model")
+    names = (
+        ("目标", "条款", "内容", "年份", "数值", "措辞", "状态")
+        if zh
+        else ("Id", "Clause", "Text", "Year", "Value", "Wording", "Model")
+    )
     print_table("规划目标" if zh else "Targets of the plan", names, rows)
 
 
@@ -42,14 +58,25 @@ def measures_command(language: LanguageOption = Language.EN, as_json: JsonOption
         print_json([plain(measure) for measure in measures])
         return
     zh = language is Language.ZH
-    rows = [(m.id, m.section, m.clause_zh if zh else m.clause_en, _joined(m.maps_to), m.reason) for m in measures]
+    rows = [
+        (
+            m.id,
+            m.section,
+            m.clause_zh if zh else m.clause_en,
+            _joined([*m.levers, *m.outcomes]) or ("outside the model" if m.outside else "-"),
+            m.reason,
+        )
+        for m in measures
+    ]
     names = ("措施", "条款", "内容", "对应", "说明") if zh else ("Id", "Clause", "Text", "Maps to", "Why")
     print_table("规划措施" if zh else "Measures of the plan", names, rows)
 
 
 @app.command("levers")
 def levers_command(
-    everything: Annotated[bool, typer.Option("--all", help="Also those whose mechanism is not built yet.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also those whose mechanism is not built yet.")
+    ] = False,
     language: LanguageOption = Language.EN,
     as_json: JsonOption = False,
 ) -> None:
@@ -62,15 +89,31 @@ def levers_command(
         return
     zh = language is Language.ZH
     rows = [
-        (item.id, item.name_zh if zh else item.name_en, item.unit, f"{item.low:g} - {item.high:g}", f"{item.default:g}", item.agency, item.clause)
+        (
+            item.id,
+            item.name_zh if zh else item.name_en,
+            item.unit,
+            f"{item.low:g} - {item.high:g}",
+            f"{item.default:g}",
+            item.agency,
+            item.clause,
+        )
         for item in levers
         if everything or item.built
     ]
-    names = ("杠杆", "名称", "单位", "范围", "不变值", "主管部门", "条款") if zh else ("Lever", "Name", "Unit", "Bounds", "No change", "Agency", "Clause")
+    names = (
+        ("杠杆", "名称", "单位", "范围", "不变值", "主管部门", "条款")
+        if zh
+        else ("Lever", "Name", "Unit", "Bounds", "No change", "Agency", "Clause")
+    )
     print_table("政策杠杆" if zh else "Levers", names, rows, right=(4,))
     waiting = sum(not item.built for item in levers)
     if waiting and not everything:
-        console.print(f"另有 {waiting} 个杠杆的机制尚未建模（--all）" if zh else f"{waiting} more levers have no mechanism yet (--all)")
+        console.print(
+            f"另有 {waiting} 个杠杆的机制尚未建模（--all）"
+            if zh
+            else f"{waiting} more levers have no mechanism yet (--all)"
+        )
 
 
 @app.command("parameters")
@@ -83,7 +126,11 @@ def parameters_command(
     from transport_abm.policy.inputs import shipped_catalogue
 
     catalogue = shipped_catalogue()
-    found = [p for path, p in sorted(catalogue.parameters.items()) if find.lower() in f"{path} {p.name_en} {p.name_zh}".lower()]
+    found = [
+        p
+        for path, p in sorted(catalogue.parameters.items())
+        if find.lower() in f"{path} {p.name_en} {p.name_zh}".lower()
+    ]
     if as_json:
         print_json([plain(p) | {"series": _series(catalogue, p.path)} for p in found])
         return
@@ -93,7 +140,11 @@ def parameters_command(
          f"{p.low:g} - {p.high:g}", p.tag, p.source)
         for p in found
     ]  # fmt: skip
-    names = ("参数", "名称", "值", "单位", "范围", "标签", "来源") if zh else ("Parameter", "Name", "Value", "Unit", "Range", "Tag", "Source")
+    names = (
+        ("参数", "名称", "值", "单位", "范围", "标签", "来源")
+        if zh
+        else ("Parameter", "Name", "Value", "Unit", "Range", "Tag", "Source")
+    )
     print_table("参数" if zh else "Parameters", names, rows, right=(2,))
 
 
@@ -104,11 +155,26 @@ def outcomes_command(language: LanguageOption = Language.EN, as_json: JsonOption
 
     items = list(OUTCOMES.values())
     if as_json:
-        print_json([{"name": o.name, "unit": o.unit, "en": o.label_en, "zh": o.label_zh, "definition": o.definition} for o in items])
+        print_json(
+            [
+                {
+                    "name": o.name,
+                    "unit": o.unit,
+                    "en": o.label_en,
+                    "zh": o.label_zh,
+                    "definition": o.definition,
+                }
+                for o in items
+            ]
+        )
         return
     zh = language is Language.ZH
     rows = [(o.name, o.label_zh if zh else o.label_en, o.unit, o.definition) for o in items]
-    print_table("指标" if zh else "Outcomes", ("指标", "名称", "单位", "定义") if zh else ("Outcome", "Name", "Unit", "Definition"), rows)
+    print_table(
+        "指标" if zh else "Outcomes",
+        ("指标", "名称", "单位", "定义") if zh else ("Outcome", "Name", "Unit", "Definition"),
+        rows,
+    )
 
 
 @app.command("scenarios")
@@ -120,15 +186,20 @@ def scenarios_command(as_json: JsonOption = False) -> None:
     if as_json:
         print_json([case.model_dump(mode="json") for case in cases])
         return
-    print_table("", ("Scenario", "Levers", "Description"), [(c.name, str(len(c.levers)), c.description) for c in cases], right=(1,))
+    print_table(
+        "",
+        ("Scenario", "Levers", "Description"),
+        [(c.name, str(len(c.levers)), c.description) for c in cases],
+        right=(1,),
+    )
 
 
 @app.command("schema")
 def schema_command() -> None:
     """JSON Schema of scenario files, for editors."""
-    from transport_abm.policy.scenario import Scenario
+    from transport_abm.policy.scenario import json_schema
 
-    print_json(Scenario.json_schema())
+    print_json(json_schema())
 
 
 def plain(item: Any) -> dict[str, Any]:

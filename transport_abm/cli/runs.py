@@ -13,6 +13,7 @@ from transport_abm.cli.show import (
     JsonOption,
     Language,
     LanguageOption,
+    Tell,
     console,
     notes,
     print_json,
@@ -39,20 +40,32 @@ def word(name: str, language: Language) -> str:
 
 @app.command("run")
 def run_command(
-    scenario: Annotated[str, typer.Argument(help="Name of a shipped scenario (baseline, plan) or a TOML file.")],
-    city: Annotated[str | None, typer.Option(help="City: a name or a city folder; by default the scenario's.")] = None,
+    scenario: Annotated[
+        str, typer.Argument(help="Name of a shipped scenario (baseline, plan) or a TOML file.")
+    ],
+    city: Annotated[
+        str | None, typer.Option(help="City: a name or a city folder; by default the scenario's.")
+    ] = None,
     sample: Annotated[float | None, typer.Option(help="Share of the population simulated, 0.001-1.")] = None,
     years: Annotated[str | None, typer.Option(help="First and last year, as 2020-2030, or one year.")] = None,
     replications: Annotated[int, typer.Option(min=1, max=1000, help="Runs with different draws.")] = 1,
     seed: Annotated[int | None, typer.Option(help="Seed of all draws.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="lever=value, from the first year; repeatable.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the run directories; by default runs/.")] = None,
-    report: Annotated[bool, typer.Option("--report", help="Also write report.html (en and zh) beside the run.")] = False,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="lever=value, from the first year; repeatable.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the run directories; by default runs/.")
+    ] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Also write report.html (en and zh) beside the run.")
+    ] = False,
     language: LanguageOption = Language.EN,
     as_json: JsonOption = False,
 ) -> None:
     """Run a scenario and print its targets; the outcomes go to a run directory."""
-    case = read_case(scenario, sample=sample, years=years, seed=seed, settings=set_ or [], replications=replications)
+    case = read_case(
+        scenario, sample=sample, years=years, seed=seed, settings=set_ or [], replications=replications
+    )
     from transport_abm.model import run
     from transport_abm.networks.open_city import open_city
     from transport_abm.results import Ensemble
@@ -65,7 +78,7 @@ def run_command(
         runs, folders = [], []
         for number in range(replications):
             part = case.replace(replication=case.replication + number)
-            results = run(part, city=place, progress=lambda what, done, n=number: tell(what, (n + done) / replications))
+            results = run(part, city=place, progress=_part(tell, number, replications))
             folders.append(save_run(results, folder))
             runs.append(results)
     ensemble = Ensemble(tuple(runs))
@@ -80,9 +93,15 @@ def run_command(
 
 @app.command("report")
 def report_command(
-    run: Annotated[list[Path], typer.Argument(help="One or more run directories (replications of one scenario).")],
-    out: Annotated[Path | None, typer.Option(help="HTML file; by default report-LANGUAGE.html in the run directory.")] = None,
-    city: Annotated[str | None, typer.Option(help="City folder, where the run's city is not known by name.")] = None,
+    run: Annotated[
+        list[Path], typer.Argument(help="One or more run directories (replications of one scenario).")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="HTML file; by default report-LANGUAGE.html in the run directory.")
+    ] = None,
+    city: Annotated[
+        str | None, typer.Option(help="City folder, where the run's city is not known by name.")
+    ] = None,
     language: LanguageOption = Language.EN,
 ) -> None:
     """Make one self-contained HTML file of a run, or of several replications."""
@@ -118,21 +137,27 @@ def compare_command(
         return
     last = both[(both["year"] == common[-1]) & (both["district"] == "")]
     rows = []
-    for row in last.itertuples():
-        item = OUTCOMES.get(str(row.outcome))
-        name = (item.label_zh if language is Language.ZH else item.label_en) if item else str(row.outcome)
-        percent = row.unit == "1"
+    for row in last.to_dict("records"):
+        item = OUTCOMES.get(str(row["outcome"]))
+        name = (item.label_zh if language is Language.ZH else item.label_en) if item else str(row["outcome"])
+        percent = row["unit"] == "1"
         rows.append((
-            f"{name}{' / ' + str(row[4]) if row[4] else ''}", number(float(row.value_a), percent),
-            number(float(row.value_b), percent), number(float(row.difference), percent, sign=True),
-            "%" if percent else str(row.unit),
+            f"{name}{' / ' + str(row['class']) if row['class'] else ''}", number(row["value_a"], percent),
+            number(row["value_b"], percent), number(row["difference"], percent, sign=True),
+            "%" if percent else str(row["unit"]),
         ))  # fmt: skip
     title = f"A = {first.name}, B = {second.name}, {common[-1]}"
     print_table(title, [word("outcome", language), "A", "B", "B - A", ""], rows, right=(1, 2, 3))
 
 
 def read_case(
-    scenario: str, *, sample: float | None, years: str | None, seed: int | None, settings: list[str], replications: int
+    scenario: str,
+    *,
+    sample: float | None,
+    years: str | None,
+    seed: int | None,
+    settings: list[str],
+    replications: int,
 ) -> Scenario:
     """The scenario with the options of the command line; all faults of the options at once."""
     if scenario in scenario_names():
@@ -166,7 +191,9 @@ def read_case(
         try:
             from transport_abm.policy.levers import LeverSetting
 
-            levers.append(LeverSetting(lever=name, value=value, start_year=(changes.get("years") or case.years)[0]))
+            levers.append(
+                LeverSetting(lever=name, value=value, start_year=(changes.get("years") or case.years)[0])
+            )
         except LeverError as error:
             faults += [fault for fault in error.faults if isinstance(fault, Fault)]
     if faults:
@@ -174,6 +201,11 @@ def read_case(
     if settings:
         changes["levers"] = tuple(levers)
     return case.replace(**changes) if changes else case
+
+
+def _part(tell: Tell, number: int, of: int) -> Tell:
+    """Progress of one replication as a part of all."""
+    return lambda what, done: tell(what, (number + done) / of)
 
 
 def save_run(results: Any, folder: Path) -> Path:

@@ -35,8 +35,8 @@ from transport_abm.networks.transit_assignment import (
     TransitResult,
     TransitService,
     assign_transit,
-    bus_segment_time_s,
     build_transit_service,
+    bus_segment_time_s,
     free_crowding,
     transit_fare_cny,
     update_crowding,
@@ -44,7 +44,11 @@ from transport_abm.networks.transit_assignment import (
 from transport_abm.networks.transit_service import pattern_runs
 from transport_abm.policy.inputs import YearInputs
 
-OPTION_OF_MODE = {Mode.BUS: TransitOption.BUS, Mode.METRO: TransitOption.METRO, Mode.BUS_METRO: TransitOption.BUS_METRO}
+OPTION_OF_MODE = {
+    Mode.BUS: TransitOption.BUS,
+    Mode.METRO: TransitOption.METRO,
+    Mode.BUS_METRO: TransitOption.BUS_METRO,
+}
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,9 @@ class StrategyInput:
             return float("inf")
         total = max(float(self.demand.sum()), float(other.demand.sum()), 1e-9)
         return max(
-            float(np.abs(self.perceived_s - other.perceived_s).sum() / max(float(other.perceived_s.sum()), 1e-9)),
+            float(
+                np.abs(self.perceived_s - other.perceived_s).sum() / max(float(other.perceived_s.sum()), 1e-9)
+            ),
             float(np.abs(self.frequency_share - other.frequency_share).mean()),
             float(np.abs(self.demand - other.demand).sum()) / total / 10.0,
         )
@@ -142,7 +148,9 @@ def build_travel(city: City) -> Travel:
 def open_year(travel: Travel, city: City, inputs: YearInputs) -> None:
     """Compile the transit services of a year and, in the first year, find the empty roads' times."""
     travel.services = {
-        (int(option), int(period)): build_transit_service(city, inputs, year=inputs.year, period=period, option=option)
+        (int(option), int(period)): build_transit_service(
+            city, inputs, year=inputs.year, period=period, option=option
+        )
         for option in TransitOption
         for period in Period
     }
@@ -151,7 +159,11 @@ def open_year(travel: Travel, city: City, inputs: YearInputs) -> None:
     travel.strategy_input = [None] * len(Period)
     runs = pattern_runs(city.transit, inputs, inputs.year)
     metro = runs & (city.transit.line_mode[city.transit.pattern_line] == TransitMode.METRO)
-    length_m = np.add.reduceat(np.append(city.transit.segment_length_m, 0.0), city.transit.pattern_indptr[:-1]) if len(runs) else np.zeros(0)
+    length_m = (
+        np.add.reduceat(np.append(city.transit.segment_length_m, 0.0), city.transit.pattern_indptr[:-1])
+        if len(runs)
+        else np.zeros(0)
+    )
     # A line's two directions are two patterns; a section is counted once.
     travel.metro_length_km = float(length_m[metro].sum() / 2000.0)
     first = travel.road_state[0] is None
@@ -161,7 +173,13 @@ def open_year(travel: Travel, city: City, inputs: YearInputs) -> None:
 
 
 def update_travel(
-    travel: Travel, city: City, inputs: YearInputs, count: np.ndarray[tuple[int, ...], np.dtype[np.int32]], *, weight: float, step: float
+    travel: Travel,
+    city: City,
+    inputs: YearInputs,
+    count: np.ndarray[tuple[int, ...], np.dtype[np.int32]],
+    *,
+    weight: float,
+    step: float,
 ) -> None:
     """Assign the trips of a day and mix the new times and costs into the level of service.
 
@@ -191,7 +209,9 @@ def update_travel(
     for period in Period:
         fresh[:] = travel.los[period]
         _update_roads(travel, city, inputs, period, count[:, period], weight, fresh)
-        change.append(_update_transit(travel, city, inputs, period, count[:, period], weight, step, fresh, boardings))
+        change.append(
+            _update_transit(travel, city, inputs, period, count[:, period], weight, step, fresh, boardings)
+        )
         _mix(travel.los[period], fresh, step)
     travel.transit_change = max(change)
     travel.boardings = boardings
@@ -203,7 +223,13 @@ def hourly(inputs: YearInputs, period: Period) -> float:
 
 
 def _update_roads(
-    travel: Travel, city: City, inputs: YearInputs, period: Period, count: np.ndarray[tuple[int, ...], np.dtype[np.int32]], weight: float, fresh: F32
+    travel: Travel,
+    city: City,
+    inputs: YearInputs,
+    period: Period,
+    count: np.ndarray[tuple[int, ...], np.dtype[np.int32]],
+    weight: float,
+    fresh: F32,
 ) -> None:
     """Vehicles of one period to the roads; times, distances and charges into ``fresh``."""
     cars = count[Mode.CAR_DRIVER].astype(np.float64)
@@ -255,7 +281,9 @@ def _update_transit(
     demand = np.stack([count[mode] for mode in OPTION_OF_MODE]) * (weight * hourly(inputs, period))
     zone = np.arange(len(city.zones))
     demand[:, zone, zone] = 0.0
-    state = StrategyInput(time_s * travel.crowding[period].multiplier, travel.crowding[period].frequency_share, demand)
+    state = StrategyInput(
+        time_s * travel.crowding[period].multiplier, travel.crowding[period].frequency_share, demand
+    )
     moved = state.moved(travel.strategy_input[period])
     change = moved
     if moved > inputs["transit.same_share"]:
@@ -273,7 +301,9 @@ def _update_transit(
         skims = result.skims
         # The strategy's total counts crowding, waits, walks and transfers in weighted minutes.
         total = skims["total"].copy()
-        fare = transit_fare_cny(city.fares, skims["bus_km"], skims["metro_km"], skims["bus_boardings"], inputs)
+        fare = transit_fare_cny(
+            city.fares, skims["bus_km"], skims["metro_km"], skims["bus_boardings"], inputs
+        )
         _fill_transit_intrazonal(travel, total, fare, skims)
         fresh[..., TRANSIT_MIN + int(option)] = total
         fresh[..., TRANSIT_CNY + int(option)] = fare
@@ -282,9 +312,17 @@ def _update_transit(
     call_flow = np.sum([result.call_flow for result in results], axis=0)
     board = np.sum([result.call_board for result in results], axis=0)
     travel.crowding[period] = update_crowding(
-        city.transit, inputs, call_flow, year=inputs.year, period=period, previous=travel.crowding[period], step=step
+        city.transit,
+        inputs,
+        call_flow,
+        year=inputs.year,
+        period=period,
+        previous=travel.crowding[period],
+        step=step,
     )
-    _measure_transit(travel, city, inputs, period, call_flow, board / max(hourly(inputs, period), 1e-12), time_s, boardings)
+    _measure_transit(
+        travel, city, inputs, period, call_flow, board / max(hourly(inputs, period), 1e-12), time_s, boardings
+    )
     return change
 
 
@@ -300,7 +338,14 @@ def _fill_transit_intrazonal(travel: Travel, total: F32, fare: F32, skims: Mappi
 
 
 def _measure_transit(
-    travel: Travel, city: City, inputs: YearInputs, period: Period, call_flow: F64, call_board: F64, time_s: F64, boardings: F64
+    travel: Travel,
+    city: City,
+    inputs: YearInputs,
+    period: Period,
+    call_flow: F64,
+    call_board: F64,
+    time_s: F64,
+    boardings: F64,
 ) -> None:
     """Boardings of the day, bus speed and metro load."""
     transit = city.transit
@@ -314,11 +359,15 @@ def _measure_transit(
     bus = ~metro & runs & (transit.segment_length_m > 0)
     hours = float((time_s[bus] * departures[bus]).sum() / 3600.0)
     if hours > 0:
-        travel.bus_speed_kmh[period] = float((transit.segment_length_m[bus] * departures[bus]).sum() / 1000.0 / hours)
+        travel.bus_speed_kmh[period] = float(
+            (transit.segment_length_m[bus] * departures[bus]).sum() / 1000.0 / hours
+        )
     if period is Period.AM:
         section = metro & runs & (transit.segment_length_m > 0)
         places = departures * transit.line_vehicle_capacity[call_line]
-        travel.metro_load = np.divide(call_flow, places, out=np.zeros_like(call_flow), where=section & (places > 0))
+        travel.metro_load = np.divide(
+            call_flow, places, out=np.zeros_like(call_flow), where=section & (places > 0)
+        )
         travel.metro_passenger_km = np.where(section, call_flow * transit.segment_length_m / 1000.0, 0.0)
 
 
