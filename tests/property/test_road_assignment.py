@@ -312,3 +312,17 @@ def test_a_state_of_other_links_is_refused() -> None:
     other, _, _ = random_case(4)
     with pytest.raises(NetworkError, match="a state of others"):
         settle(other, zone_node, demand, state=state)
+
+
+def test_read_only_inputs_of_any_whole_number_type_need_no_second_compilation() -> None:
+    problem, zone_node, demand = random_case(5)
+    state = settle(problem, zone_node, demand).state
+    kernels = (assignment.grow_trees, assignment.shift_flows, assignment.merge_paths, assignment.skim_trees)
+    skim_roads(problem, problem.free_time_s, zone_node, problem.free_time_s[None])
+    zone_node, demand = zone_node.astype(np.int64), demand.copy()
+    zone_node.flags.writeable = demand.flags.writeable = False
+    before = [len(kernel.signatures) for kernel in kernels]
+    settle(problem, zone_node, demand, state=state)
+    assign_all_or_nothing(problem, problem.free_time_s, zone_node, demand)
+    skim_roads(problem, problem.free_time_s, zone_node, problem.free_time_s[None])
+    assert [len(kernel.signatures) for kernel in kernels] == before

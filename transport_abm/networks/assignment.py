@@ -46,11 +46,11 @@ __all__ = [
 
 ORIGIN_BLOCK = 64
 """Origins whose trees are held at once: bounds memory."""
-PASS_COUNT = 12
+PASS_COUNT = 20
 """Most passes of flow shifts between two sweeps of trees."""
 TOLERANCE_SHARE = 0.1
 """Share of the wanted gap below which a cost difference is left alone."""
-PASS_GAP_SHARE = 0.2
+PASS_GAP_SHARE = 0.02
 """Passes end once the excess among known paths is this share of the sweep's gap, or of the wanted one."""
 SMALL_WORK = 1_000_000
 """Zones times links below which one thread is faster than the hand-over to several."""
@@ -122,7 +122,7 @@ def assign_roads(
     Checked by V-01, V-03 and V-05. The same bits come out on any number of threads.
     """
     faults = _demand_faults(problem, zone_node, demand, gap, max_iterations)
-    nodes = np.ascontiguousarray(zone_node, np.int32)
+    nodes = np.array(zone_node, np.int32)
     if not faults and state is not None and state.digest != problem.digest(nodes):
         faults.append(Fault(WHERE, "state", "paths on the same links and zones", "a state of others"))
     if faults:
@@ -170,11 +170,11 @@ def assign_all_or_nothing(problem: RoadProblem, link_cost_s: F64, zone_node: I32
     faults = _demand_faults(problem, zone_node, demand, 1.0, 1) + _cost_faults(problem, link_cost_s)
     if faults:
         raise NetworkError(faults)
-    nodes = np.ascontiguousarray(zone_node, np.int32)
+    nodes = np.array(zone_node, np.int32)
     part = np.empty(problem.n_links)
     cost = np.asarray(link_cost_s, np.float64)[problem.order]
     with _threads(problem, nodes):
-        total = load_trees(problem.graph, cost, nodes, np.ascontiguousarray(demand, np.float64), part)
+        total = load_trees(problem.graph, cost, nodes, np.array(demand, np.float64), part)
     if not np.isfinite(total):
         reach = skim_roads(problem, link_cost_s, nodes, np.empty((0, problem.n_links)))[0]
         raise NetworkError(_unreachable(np.argwhere((demand > 0) & np.isinf(reach)), demand))
@@ -216,7 +216,7 @@ def skim_roads(
         faults.append(Fault(WHERE, "attributes", f"shape (k, {problem.n_links})", str(attribute.shape)))
     if faults:
         raise NetworkError(faults)
-    nodes = np.ascontiguousarray(zone_node, np.int32)
+    nodes = np.array(zone_node, np.int32)
     cost = np.asarray(link_cost_s, np.float64)[problem.order]
     out = np.empty((len(attribute) + 1, len(nodes), len(nodes)), np.float32)
     with _threads(problem, nodes):
