@@ -193,6 +193,7 @@ def test_beijing_is_built_from_the_real_files(shared_data: Path) -> None:
     assert city.zones.residents.sum() == 21_893_095 and city.zones.jobs.sum() == 13_136_000
     assert city.zones.residents[city.districts.central[city.zones.district]].sum() == 10_988_587
     assert not [finding for finding in check_city(city) if finding.level == "error"]
+    assert 300 <= len(city.zones) <= 700 and city.roads.n_nodes > 20_000
     x_m, y_m = project(116.391, 39.907, city.crs)
     assert city.zones.ring[np.argmin(np.hypot(city.zones.x_m - x_m, city.zones.y_m - y_m))] == 2
     transit = city.transit

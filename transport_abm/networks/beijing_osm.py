@@ -8,6 +8,7 @@ city (:mod:`transport_abm.networks.reference`); the city's notes say so.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -138,7 +139,7 @@ def build_beijing_osm(shared: Path) -> City:
     area = real_area(centre)
     joint = join_roads(centre, build_reference_roads(), area, REACH_M)
     land, school_places = land_points(boundaries, centre, area)
-    metro, _ = read_metro(recipe)
+    metro = with_english_names(read_metro(recipe)[0])
     notes = [note.format(joined=joint.joined, left_out=joint.left_out) for note in NOTES]
     totals = build_totals(
         boundaries,
@@ -214,6 +215,17 @@ def prior_jobs(boundaries: Boundaries) -> F64:
     facts = district_facts()
     row = {name: k for k, name in enumerate(facts.name_zh)}
     return np.array([facts.jobs[row[name]] for name in boundaries.districts.name_zh])
+
+
+def with_english_names(lines: Sequence[MetroTable]) -> list[MetroTable]:
+    """Give stations without an English name the bundled city's, where it knows them."""
+    known = read_reference_metro().name_en
+    found = []
+    for line in lines:
+        pairs = zip(line.station_zh, line.station_en, strict=True)
+        names = tuple(known.get(zh, en) if en == zh else en for zh, en in pairs)
+        found.append(replace(line, station_en=names))
+    return found
 
 
 def reference_openings(lines: Sequence[MetroTable]) -> list[Opening]:
