@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numba
 import numpy as np
@@ -10,9 +11,15 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.tiny import tiny_city
+from transport_abm.agents.schools import school_place
 from transport_abm.agents.synthesis import synthesise
 from transport_abm.agents.tables import Households, Persons
-from transport_abm.agents.workplaces import WorkplaceFit, allocate_workplaces, job_total, zone_distance_km
+from transport_abm.agents.workplaces import (
+    WorkplaceFit,
+    allocate_workplaces,
+    job_total,
+    zone_distance_km,
+)
 from transport_abm.core.errors import ConvergenceWarning, InputError
 from transport_abm.core.vocabulary import PersonStatus
 from transport_abm.policy.inputs import YearInputs, year_inputs
@@ -79,10 +86,18 @@ def test_pupils_and_students_have_schools_and_nobody_else(people: tuple[Househol
     learns = people[1].status == PersonStatus.STUDENT
     assert (people[1].school_zone[learns] >= 0).all()
     assert (people[1].school_zone[~learns] == -1).all()
-    taken = np.bincount(people[1].school_zone[learns], minlength=len(CITY.zones))
-    places = CITY.zones.school_places * learns.sum() / CITY.zones.school_places.sum()
-    # Pupils and students are rounded apart: one for each.
-    assert np.abs(taken - places).max() < 2 + 1e-6
+    kinds = [learns & (people[1].age < 18), learns & (people[1].age >= 18)]
+    for who, places in zip(kinds, school_place(CITY.zones, *(k.sum() for k in kinds)), strict=True):
+        taken = np.bincount(people[1].school_zone[who], minlength=len(CITY.zones))
+        assert np.abs(taken - places).max() < 1 + 1e-6
+
+
+def test_campus_holds_students_and_every_zone_its_pupils() -> None:
+    places = CITY.zones.residents * 0.1
+    places[3] += 500
+    pupil, student = school_place(replace(CITY.zones, school_places=places), places.sum() - 500, 500)
+    np.testing.assert_allclose(pupil, CITY.zones.residents * 0.1)
+    np.testing.assert_allclose(student, np.where(np.arange(12) == 3, 500, 0), atol=1e-9)
 
 
 def test_central_residents_commute_the_observed_mean_distance(people: tuple[Households, Persons]) -> None:

@@ -27,11 +27,13 @@ ROUGH_TOLERANCE = 1e-5
 """The same while the deterrence coefficient is still sought."""
 FIRST_CYCLES, MORE_CYCLES = 20, 200
 """Cycles of alternate scaling before the first Newton step, and after one that does not help."""
-MAX_ROUNDS = 60
+MAX_ROUNDS = 30
 MAX_HALVINGS = 4
 LONGEST_STEP = 8.0
 """Largest change of a log factor in one Newton step."""
 MAX_SECANTS = 40
+FLAT = 2e-3
+"""Relative fall of the mean between two coefficients below which steeper ones are not tried."""
 STEEPEST = 60.0
 """Largest coefficient tried, times the mean cost without deterrence: beyond it the matrix hardly changes."""
 
@@ -246,6 +248,8 @@ def calibrate_beta(
             break
         low, high = (beta, high) if mean > wanted_mean else (low, beta)
         (b0, m0), (b1, m1) = known[-2:]
+        if not np.isfinite(high) and len(known) > 3 and m0 - m1 < FLAT * m0:
+            break
         step = b1 + (wanted_mean - m1) * (b1 - b0) / (m1 - m0) if m1 != m0 else np.inf
         ceiling = high if np.isfinite(high) else 3 * low
         beta = step if low < step < ceiling else (low + high) / 2 if np.isfinite(high) else 2 * low

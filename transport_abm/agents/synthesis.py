@@ -41,6 +41,7 @@ from transport_abm.agents.margins import (
     district_quantity,
     read_margins,
 )
+from transport_abm.agents.schools import school_place
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.core.draws import Stream, stream_key, uniform
 from transport_abm.core.errors import InputError
@@ -57,6 +58,10 @@ KEY_STREAMS = (
     Stream.INCOME, Stream.PARKING, Stream.PERSON, Stream.LICENCE, Stream.E_BIKE, Stream.BICYCLE,
 )  # fmt: skip
 NO_YEAR = 0
+DORMITORY = "YD"
+"""Code of the person class that lives in students' dormitories."""
+FEWEST_STUDENTS = 0.02
+"""Smallest density of campuses relative to the city's: keeps the logarithm of odds finite."""
 
 
 def synthesise(
@@ -100,15 +105,48 @@ def synthesise(
     kind = type_table(margins)
     use = control_use(margins, kind, inputs)
     weight, report = fit_districts(margins, kind, use, zones, districts, inputs)
-    in_district = np.bincount(zones.district, zones.residents, len(districts.name_en))
-    share = zones.residents / np.maximum(in_district, 1e-300)[zones.district]
     start = uniform(seed, Stream.ROUND, np.arange(len(zones)), NO_YEAR)
-    count = truncate_replicate_sample(
-        weight, start, group=zones.district.astype(np.int32), scale=share * sample
-    )
+    count = truncate_replicate_sample(zone_weight(margins, kind, weight, zones, inputs) * sample, start)
     rates = _rates(margins, kind, weight.sum(axis=0), zones, inputs)
     households, persons = _write(margins, kind, count, rates, seed)
     return households, persons, report
+
+
+def campus_place(margins: Margins, zones: Zones) -> F64:
+    """Places of higher education by zone: what school places exceed those of the residents' pupils."""
+    code = margins.classes
+    learns = code.status == PersonStatus.STUDENT
+    dorm = np.array([name == DORMITORY for name in code.code])
+    total = float(zones.residents.sum())
+    pupils, students = total * code.share[learns & ~dorm].sum(), total * code.share[dorm].sum()
+    return school_place(zones, float(pupils), float(students))[1]
+
+
+def zone_weight(margins: Margins, kind: I32, weight: F64, zones: Zones, inputs: YearInputs) -> F64:
+    """Weights of the types in each zone, shape (zones, types); their persons are the zone's residents.
+
+    Students' dormitories lie where the campuses of the district are; everybody else fills up the residents.
+    """
+    types = margins.types
+    dorm_class = margins.classes.code.index(DORMITORY)
+    has = np.add.reduceat(types.person_class == dorm_class, types.indptr[:-1]) > 0
+    dorm = has[kind[:, COMPOSITION]]
+    persons = weight * kind[:, SIZE]
+    district, n = zones.district, len(weight)
+    in_dorm, at_home = persons[:, dorm].sum(axis=1), persons[:, ~dorm].sum(axis=1)
+    campus = campus_place(margins, zones)
+    by_district = np.bincount(district, campus, n)
+    share = np.where(by_district[district] > 0, campus, zones.residents)
+    share = share / np.maximum(np.bincount(district, share, n), 1e-300)[district]
+    room = zones.residents * inputs["population.campus_max_share"]
+    there = np.minimum(share * in_dorm[district], room)
+    over = np.maximum(in_dorm - np.bincount(district, there, n), 0.0)
+    free = room - there
+    there += free * (over / np.maximum(np.bincount(district, free, n), 1e-300))[district]
+    out = weight[district]
+    out[:, dorm] *= (there / np.maximum(in_dorm[district], 1e-300))[:, None]
+    out[:, ~dorm] *= ((zones.residents - there) / np.maximum(at_home[district], 1e-300))[:, None]
+    return out
 
 
 def type_table(margins: Margins) -> I32:
@@ -216,7 +254,7 @@ def seed_weight(margins: Margins, kind: I32, use: F64, inputs: YearInputs) -> F6
     return np.asarray(np.exp(log))
 
 
-def district_targets(margins: Margins, residents: F64, names: tuple[str, ...]) -> F64:
+def district_targets(margins: Margins, residents: F64, campus: F64, names: tuple[str, ...]) -> F64:
     """Targets of every control in every district; over the city they sum to the city's shares.
 
     Parameters
@@ -225,6 +263,8 @@ def district_targets(margins: Margins, residents: F64, names: tuple[str, ...]) -
         Margins of the city and relative odds of districts.
     residents
         Residents by district [persons].
+    campus
+        Places of higher education by district [persons].
     names
         Names of the districts.
 
@@ -264,7 +304,12 @@ def district_targets(margins: Margins, residents: F64, names: tuple[str, ...]) -
             household, city["car"], np.outer(odds("car_index"), np.array(CARS_OF_CLASS, np.float64))
         ),
     }
-    persons = split(residents, margins.classes.share, np.outer(odds("senior_index"), senior))
+    # Students of dormitories live where the campuses are; a district without one keeps a few.
+    dorm = np.array([code == DORMITORY for code in margins.classes.code], np.float64)
+    density = campus / np.maximum(residents, 1e-300) * (residents.sum() / max(campus.sum(), 1e-300))
+    by_campus = np.log(np.maximum(density, FEWEST_STUDENTS))
+    log_odds = np.outer(odds("senior_index"), senior) + np.outer(by_campus, dorm)
+    persons = split(residents, margins.classes.share, log_odds)
     return np.concatenate([persons, *(parts[margin] for margin in MARGINS)], axis=1)
 
 
@@ -273,7 +318,8 @@ def fit_districts(
 ) -> tuple[F64, FitReport]:
     """Weights of the types in each district, shape (districts, types), and how they fit."""
     residents: F64 = np.bincount(zones.district, zones.residents, len(districts.name_en)).astype(np.float64)
-    target = district_targets(margins, residents, districts.name_en)
+    campus = np.bincount(zones.district, campus_place(margins, zones), len(residents)).astype(np.float64)
+    target = district_targets(margins, residents, campus, districts.name_en)
     seed = seed_weight(margins, kind, use, inputs)
     city = rake(seed / seed.sum() * target[:, -len(CAR_CLASSES) :].sum(), use, target.sum(axis=0))
     weight = np.zeros((len(residents), len(kind)))

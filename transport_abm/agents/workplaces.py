@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from transport_abm.agents.gravity import balance, calibrate_beta, deterrence_of
 from transport_abm.agents.kernels_rounding import round_matrix
 from transport_abm.agents.margins import district_quantity, read_margins
+from transport_abm.agents.schools import school_place
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.core.draws import Stream, stream_key, uniform
 from transport_abm.core.errors import ConvergenceWarning, InputError
@@ -161,22 +162,24 @@ def allocate_workplaces(
     work = task.match(
         Stream.WORKPLACE, persons.work_zone, works, free, near, job_total(zones, districts, inputs),
         fit.work if fit else None, inputs["work.mean_distance_central_km"], central,
-        inputs["work.balance_beta_factor"],
+        inputs["work.balance_beta_factor"], 0.0,
     )  # fmt: skip
     older = persons.age >= student_min
+    nobody = np.zeros(len(persons), np.bool_)
+    kinds = (
+        (at_school & ~older, "pupil", nobody),
+        (at_school & older, "student", persons.age == student_min),
+    )
+    places = school_place(zones, *(float(who.sum()) for who, _, _ in kinds))
     both = []
-    for who, path, before in (
-        (at_school & ~older, "pupil", fit.pupil if fit else None),
-        (at_school & older, "student", fit.student if fit else None),
-    ):
-        comes = persons.age == student_min if path == "student" else np.zeros(len(persons), np.bool_)
+    for (who, path, comes), places_of in zip(kinds, places, strict=True):
+        before: PlaceFit | None = getattr(fit, path) if fit else None
         free = who & ((persons.school_zone == NOWHERE) | comes if fit else True)
-        both.append(
-            task.match(
-                Stream.SCHOOL, persons.school_zone, who, free, np.zeros(len(persons), np.bool_),
-                zones.school_places, before, inputs[f"school.mean_distance_{path}_km"], everybody, 1.0,
-            )
+        found = task.match(
+            Stream.SCHOOL, persons.school_zone, who, free, nobody, places_of, before,
+            inputs[f"school.mean_distance_{path}_km"], everybody, 1.0, inputs["school.slack_share"],
         )  # fmt: skip
+        both.append(found)
     return WorkplaceFit(work, both[0], both[1], share)
 
 
@@ -198,6 +201,7 @@ class _Task:
     def match(
         self, stream: Stream, place: NDArray[np.int16], who: Bool, free: Bool, near: Bool, places: F64,
         before: PlaceFit | None, wanted_km: float, measured: Bool, near_factor: float,
+        slack: float,
     ) -> PlaceFit:  # fmt: skip
         """Draw a place for all who are free, into the places that the others of their kind leave."""
         n = len(places)
@@ -209,7 +213,8 @@ class _Task:
         # Two classes of origins: zones as they are, and zones of those matched near home.
         origin = self.home[rows].astype(np.int64) + n * near[rows]
         leaving = np.bincount(origin, minlength=2 * n).astype(np.float64)
-        vacant = self._vacant(place, who & ~free, places * (who.sum() / places.sum()), len(rows))
+        capacity = places * (who.sum() / places.sum())
+        vacant = self._vacant(place, who & ~free, capacity, len(rows), slack if before else 0.0)
         if before is None:
             once = leaving[:n] + leaving[n:]
             found = calibrate_beta(
@@ -227,10 +232,10 @@ class _Task:
         self._hand_out(stream, place, rows, origin, whole)
         return replace(before, drawn=len(rows))
 
-    def _vacant(self, place: NDArray[np.int16], stays: Bool, capacity: F64, wanted: int) -> F64:
-        """Places that are left by those who stay, scaled to those who look for one."""
+    def _vacant(self, place: NDArray[np.int16], stays: Bool, capacity: F64, wanted: int, slack: float) -> F64:
+        """Places left by those who stay, and a share of all places, scaled to those who look for one."""
         taken = np.bincount(place[stays], minlength=len(capacity))
-        left = np.maximum(capacity - taken, 0.0)
+        left = np.maximum(capacity - taken, 0.0) + slack * capacity
         return np.asarray(left * (wanted / left.sum()))
 
     def _mean_km(self, flow: F64, measured: Bool) -> float:
