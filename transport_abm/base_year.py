@@ -12,14 +12,19 @@ import hashlib
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transport_abm.core.cache import cache_folder
 from transport_abm.core.vocabulary import Mode
+from transport_abm.networks.travel import TravelStart
 from transport_abm.policy.inputs import shipped_catalogue
 
 BASE_YEAR = 2020
@@ -49,6 +54,8 @@ class BaseYear:
     """Largest gap between fitted and observed mode shares [1]."""
     trips_gap: float
     """Relative gap between modelled and observed trips of a normal year [1]."""
+    start: TravelStart | None = None
+    """Flows of the fitted year: only a place to begin from, whatever the year then settles at."""
 
     def constants(self) -> NDArray[np.float64]:
         """Mode constants as an array."""
@@ -58,48 +65,79 @@ class BaseYear:
         """Destination scales as an array."""
         return np.array(self.destination_scale, np.float64)
 
+    def facts(self) -> dict[str, Any]:
+        """The constants for a manifest."""
+        return {
+            "constant": dict(zip((mode.name.lower() for mode in Mode), self.constant, strict=True)),
+            "rate_scale": self.rate_scale,
+            "destination_scale": list(self.destination_scale),
+            "share_gap": self.share_gap,
+            "trips_gap": self.trips_gap,
+        }
+
     @classmethod
-    def start(cls) -> BaseYear:
-        """Starting values of the fit: the blueprint's constants for a synthetic sample."""
+    def first_guess(cls) -> BaseYear:
+        """Where the fit starts; it ends at the same place from elsewhere."""
         constant = dict.fromkeys(Mode, 0.0) | {
-            Mode.BICYCLE: -1.7, Mode.SHARED_BICYCLE: -1.7, Mode.E_BIKE: -1.5, Mode.BUS: -1.5, Mode.METRO: -1.6,
-            Mode.BUS_METRO: -2.0, Mode.TAXI: -3.1, Mode.RIDE_HAIL: -3.0, Mode.CAR_DRIVER: 0.5, Mode.CAR_PASSENGER: -1.5,
+            Mode.BICYCLE: -1.6, Mode.SHARED_BICYCLE: -2.8, Mode.E_BIKE: -1.6, Mode.BUS: -1.4, Mode.METRO: -2.1,
+            Mode.BUS_METRO: -2.5, Mode.TAXI: -4.0, Mode.RIDE_HAIL: -3.6, Mode.CAR_DRIVER: 1.0, Mode.CAR_PASSENGER: -4.0,
         }  # fmt: skip
-        return cls(tuple(constant[mode] for mode in Mode), 1.0, (1.0, 2.0, 2.0, 2.0), 1.0, 1.0)
+        return cls(tuple(constant[mode] for mode in Mode), 1.8, (1.7, 4.6, 2.9, 3.7), 1.0, 1.0)
 
 
 def fit_key(city_digest: str, overrides: Mapping[str, float]) -> str:
     """Name of the constants: city, parameters and version of the fit."""
-    rows = {path: repr(row) for path, row in sorted(shipped_catalogue().parameters.items())}
-    series = {path: repr(row) for path, row in sorted(shipped_catalogue().series.items())}
-    content = [VERSION, city_digest, rows, series, sorted(overrides.items()), FIT_SEED, FIT_SAMPLE]
-    text = json.dumps(content, sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    catalogue = shipped_catalogue()
+    content = [
+        VERSION, city_digest, FIT_SEED, FIT_SAMPLE, sorted(overrides.items()),
+        sorted((path, row.value) for path, row in catalogue.parameters.items()),
+        sorted((path, row.years, row.values) for path, row in catalogue.series.items()),
+    ]  # fmt: skip
+    return hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
+
+
+def shipped_folder() -> Path:
+    """Folder of the constants that come with the package, for the bundled city."""
+    return Path(str(files("transport_abm") / "networks" / "reference" / "data" / "base_year"))
 
 
 def read_base_year(key: str) -> BaseYear | None:
-    """Constants from the cache, or None where there are none (or broken ones)."""
-    try:
-        content = json.loads((cache_folder() / "base_year" / f"{key}.json").read_text(encoding="utf-8"))
-        content["constant"], content["destination_scale"] = (
-            tuple(content["constant"]),
-            tuple(content["destination_scale"]),
-        )
-        base = BaseYear(**content)
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-    return base if np.isfinite(base.constants()).all() and len(base.constant) == len(Mode) else None
+    """Constants that come with the package or lie in the cache, or None where there are none (or broken ones)."""
+    for folder in (shipped_folder(), cache_folder() / "base_year"):
+        try:
+            with np.load(folder / f"{key}.npz", allow_pickle=False) as file:
+                base = BaseYear(
+                    tuple(float(c) for c in file["constant"]),
+                    float(file["rate_scale"]),
+                    tuple(float(c) for c in file["destination_scale"]),
+                    float(file["share_gap"]),
+                    float(file["trips_gap"]),
+                    TravelStart(file["link_flow"].astype(np.float64), file["call_flow"].astype(np.float64)),
+                )
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
+            continue
+        if np.isfinite(base.constants()).all() and len(base.constant) == len(Mode):
+            return base
+    return None
 
 
-def write_base_year(key: str, base: BaseYear) -> None:
+def write_base_year(key: str, base: BaseYear, folder: Path | None = None) -> None:
     """Keep constants in the cache; a cache that cannot be written is no fault."""
-    folder = cache_folder() / "base_year"
+    assert base.start is not None
+    place = folder or cache_folder() / "base_year"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=folder, suffix=".tmp", delete=False, encoding="utf-8"
-        ) as file:
-            json.dump(asdict(base), file)
-        os.replace(file.name, folder / f"{key}.json")
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=place, suffix=".tmp", delete=False) as file:
+            np.savez_compressed(
+                file,
+                constant=base.constants(),
+                rate_scale=base.rate_scale,
+                destination_scale=base.scales(),
+                share_gap=base.share_gap,
+                trips_gap=base.trips_gap,
+                link_flow=base.start.link_flow_pcuh.astype(np.float16),
+                call_flow=base.start.call_flow.astype(np.float16),
+            )
+        os.replace(file.name, place / f"{key}.npz")
     except OSError:
         return

@@ -52,6 +52,6 @@ def build_world(
         "max_error": report.max_error,
     }
     return World(
-        city=city, households=households, persons=persons, travel=build_travel(city), base=base, sample=sample,
+        city=city, households=households, persons=persons, travel=build_travel(city, inputs), base=base, start=base.start, sample=sample,
         seed=seed, fit=fit,
     )  # fmt: skip

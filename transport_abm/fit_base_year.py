@@ -38,7 +38,7 @@ from transport_abm.builder import build_world
 from transport_abm.core.steps import run_step
 from transport_abm.networks.city import City
 from transport_abm.networks.level_of_service import ACTIVE_KM
-from transport_abm.networks.travel import update_travel
+from transport_abm.networks.travel import TravelStart, update_travel
 from transport_abm.policy.inputs import YearInputs, year_inputs
 from transport_abm.schedule import open_lines, place_work
 from transport_abm.world import World
@@ -106,7 +106,7 @@ def fit_base_year(
     inputs = year_inputs(BASE_YEAR, overrides)
     if sample is None:
         sample = min(1.0, max(FIT_SAMPLE, FIT_PERSONS / float(city.zones.residents.sum())))
-    world = build_world(city, BaseYear.start(), sample=sample, seed=FIT_SEED, overrides=overrides)
+    world = build_world(city, BaseYear.first_guess(), sample=sample, seed=FIT_SEED, overrides=overrides)
     available = {
         "world": world, "city": city, "persons": world.persons, "households": world.households, "inputs": inputs,
     }  # fmt: skip
@@ -128,7 +128,11 @@ def fit_base_year(
         update_travel(
             world.travel, city, inputs, count, weight=world.weight, step=1.0 / outer if outer < 4 else 0.25
         )
-    return world.base
+    # Rounded as the file rounds it, so that a run begins alike whether the fit is new or read.
+    link_flow = np.minimum(world.travel.link_flow_pcuh, 60_000.0).astype(np.float16).astype(np.float64)
+    call_flow = np.stack([crowding.flow for crowding in world.travel.crowding])
+    call_flow = np.minimum(call_flow, 60_000.0).astype(np.float16).astype(np.float64)
+    return replace(world.base, start=TravelStart(link_flow, call_flow))
 
 
 def _fit_tours(world: World, inputs: YearInputs) -> None:

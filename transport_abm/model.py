@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -110,7 +109,7 @@ class TransportModel(ColumnModel):
         self.manifest = manifest(
             case,
             city={"name": city.name, "digest": digest, "meta": _plain(city.meta)},
-            base=asdict(base),
+            base=base.facts(),
             fit=self.world.fit,
         )
         self._tables: list[pd.DataFrame] = []

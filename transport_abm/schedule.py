@@ -78,7 +78,7 @@ def place_work(
 @step()
 def open_lines(city: City, inputs: YearInputs, world: World) -> None:
     """Lines of the year open, headways and rules change."""
-    open_year(world.travel, city, inputs)
+    open_year(world.travel, city, inputs, world.start)
 
 
 @step(

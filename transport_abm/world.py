@@ -13,7 +13,7 @@ from transport_abm.agents.tours import Tours
 from transport_abm.agents.workplaces import WorkplaceFit
 from transport_abm.base_year import BaseYear
 from transport_abm.networks.city import City
-from transport_abm.networks.travel import Travel
+from transport_abm.networks.travel import Travel, TravelStart
 
 
 @dataclass
@@ -31,6 +31,8 @@ class World:
     """Seed of the run's draws, replication included."""
     fit: dict[str, float]
     """How well the synthetic population meets its margins."""
+    start: TravelStart | None = None
+    """Flows of the base year to begin with."""
     places: WorkplaceFit | None = None
     tours: Tours | None = None
     travellers: Travellers | None = None

@@ -39,7 +39,9 @@ def open_city(name: str) -> tuple[City, str]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         write_city(build_reference_city(), folder)
     if not folder.is_dir():
-        known = ", ".join([REFERENCE, *sorted(p.name for p in (cache_folder() / "cities").glob("*") if p.name != REFERENCE)])
+        known = ", ".join(
+            [REFERENCE, *sorted(p.name for p in (cache_folder() / "cities").glob("*") if p.name != REFERENCE)]
+        )
         raise NetworkError(Fault("city", name, f"a city folder, or one of: {known}", "nothing there"))
     return read_city(folder), city_digest(folder)
 
@@ -58,7 +60,10 @@ def _reference_version() -> str:
     text = hashlib.blake2b(digest_size=8)
     networks = Path(str(files("transport_abm") / "networks"))
     parts = [*networks.glob("reference/**/*"), *networks.glob("city*.py"), networks / "geo.py"]
-    parts += [networks.parent / "policy" / "data" / "parameters" / f"{name}_supply.csv" for name in ("road", "transit")]
+    parts += [
+        networks.parent / "policy" / "data" / "parameters" / f"{name}_supply.csv"
+        for name in ("road", "transit")
+    ]
     for path in sorted(p for p in parts if p.suffix in (".py", ".csv") and p.is_file()):
         text.update(path.name.encode())
         text.update(path.read_bytes())

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from transport_abm.core.vocabulary import PERIOD_LENGTH_H, Mode, Period, TransitMode, TransitOption
-from transport_abm.networks.assignment import RoadState, assign_roads, skim_roads
+from transport_abm.networks.assignment import RoadState, assign_roads, link_time_s, skim_roads
 from transport_abm.networks.city import F32, F64, City
 from transport_abm.networks.level_of_service import (
     ACTIVE_KM,
@@ -24,6 +24,7 @@ from transport_abm.networks.level_of_service import (
     TRANSIT_CNY,
     TRANSIT_MIN,
 )
+from transport_abm.networks.road_problem import RoadProblem
 from transport_abm.networks.road_skims import (
     active_skim_m,
     entering_links,
@@ -79,6 +80,16 @@ class StrategyInput:
         )
 
 
+@dataclass(frozen=True)
+class TravelStart:
+    """Flows of the base year, from which a first year begins: settled traffic instead of empty roads."""
+
+    link_flow_pcuh: F64
+    """By period and link [pcu/h]."""
+    call_flow: F64
+    """By period and transit call [persons/h]."""
+
+
 @dataclass
 class Travel:
     """State of the supply side: skims, flows and times by period."""
@@ -113,13 +124,15 @@ class Travel:
     """By period: what the strategies in force were found on."""
 
 
-def build_travel(city: City) -> Travel:
+def build_travel(city: City, inputs: YearInputs) -> Travel:
     """Travel before any traffic: walking and cycling distances; the rest is empty.
 
     Parameters
     ----------
     city
         The city.
+    inputs
+        Parameters of the base year.
 
     Returns
     -------
@@ -127,7 +140,7 @@ def build_travel(city: City) -> Travel:
         To be filled by ``open_year`` and ``update_travel``.
     """
     n, periods = len(city.zones), len(Period)
-    active_m = active_skim_m(city)
+    active_m = active_skim_m(city, inputs)
     los = np.zeros((periods, n, n, N_LOS), np.float32)
     los[..., ACTIVE_KM] = active_m / 1000.0
     away = active_m.copy()
@@ -145,8 +158,20 @@ def build_travel(city: City) -> Travel:
     )
 
 
-def open_year(travel: Travel, city: City, inputs: YearInputs) -> None:
-    """Compile the transit services of a year and, in the first year, find the empty roads' times."""
+def open_year(travel: Travel, city: City, inputs: YearInputs, start: TravelStart | None = None) -> None:
+    """Compile the transit services of a year; in the first year, also find times to begin with.
+
+    Parameters
+    ----------
+    travel
+        State; changed in place.
+    city
+        The city.
+    inputs
+        Parameters of the year.
+    start
+        Flows of the base year to begin the first year with; empty roads and lines where there are none.
+    """
     travel.services = {
         (int(option), int(period)): build_transit_service(
             city, inputs, year=inputs.year, period=period, option=option
@@ -157,19 +182,30 @@ def open_year(travel: Travel, city: City, inputs: YearInputs) -> None:
     # Times of an earlier year's strategies cannot be compared with those of new lines.
     travel.transit_result = {}
     travel.strategy_input = [None] * len(Period)
-    runs = pattern_runs(city.transit, inputs, inputs.year)
-    metro = runs & (city.transit.line_mode[city.transit.pattern_line] == TransitMode.METRO)
-    length_m = (
-        np.add.reduceat(np.append(city.transit.segment_length_m, 0.0), city.transit.pattern_indptr[:-1])
-        if len(runs)
-        else np.zeros(0)
-    )
-    # A line's two directions are two patterns; a section is counted once.
-    travel.metro_length_km = float(length_m[metro].sum() / 2000.0)
-    first = travel.road_state[0] is None
-    if first:
-        nothing = np.zeros((len(Mode), len(Period), len(city.zones), len(city.zones)), np.int32)
-        update_travel(travel, city, inputs, nothing, weight=0.0, step=1.0)
+    travel.metro_length_km = _metro_length_km(city, inputs)
+    if travel.road_state[0] is not None:
+        return
+    begin = start or TravelStart(np.zeros_like(travel.link_flow_pcuh), np.zeros((len(Period), len(city.transit.stop))))
+    nothing = np.zeros((len(Mode), len(city.zones), len(city.zones)), np.int32)
+    boardings = np.zeros(len(TransitMode))
+    for period in Period:
+        problem = _road_problem(travel, city, inputs, period)
+        travel.link_flow_pcuh[period] = begin.link_flow_pcuh[period]
+        travel.link_time_s[period] = link_time_s(problem, travel.link_flow_pcuh[period])
+        _skim_cars(travel, city, inputs, period, problem, travel.link_time_s[period] + problem.fixed_cost_s, travel.los[period])
+        travel.crowding[period] = update_crowding(
+            city.transit, inputs, begin.call_flow[period], year=inputs.year, period=period
+        )
+        _update_transit(travel, city, inputs, period, nothing, 0.0, 0.0, travel.los[period], boardings)
+
+
+def _metro_length_km(city: City, inputs: YearInputs) -> float:
+    """Length of the metro lines in service; the two directions of a section count once."""
+    transit = city.transit
+    runs = pattern_runs(transit, inputs, inputs.year)
+    metro = runs & (transit.line_mode[transit.pattern_line] == TransitMode.METRO)
+    call = np.repeat(metro, np.diff(transit.pattern_indptr))
+    return float(transit.segment_length_m[call].sum() / 2000.0)
 
 
 def update_travel(
@@ -237,27 +273,46 @@ def _update_roads(
     vehicles = cars + hired / (1.0 - inputs["traffic.hired_empty_share"])
     background = inputs[f"traffic.background_share_{period.name.lower()}"]
     demand = vehicles * (weight * hourly(inputs, period) / (1.0 - background))
-    charge, lez = _charges(inputs, period)
-    problem = road_problem(
-        city, inputs, period=period, year=inputs.year, charge_s=charge / _value_of_minute(inputs) * 60.0,
-    )  # fmt: skip
+    problem = _road_problem(travel, city, inputs, period)
     flows = assign_roads(
-        problem, city.zones.node, demand, gap=inputs["traffic.road_gap"], max_iterations=int(inputs["traffic.road_iterations"]),
+        problem,
+        city.zones.node,
+        demand,
+        gap=inputs["traffic.road_gap"],
+        max_iterations=int(inputs["traffic.road_iterations"]),
         state=travel.road_state[period],
-    )  # fmt: skip
+    )
     travel.road_state[period] = flows.state
     travel.road_gap[period] = flows.relative_gap
     travel.link_flow_pcuh[period] = flows.flow_pcuh
     travel.link_time_s[period] = flows.time_s
+    _skim_cars(travel, city, inputs, period, problem, flows.cost_s, fresh)
+
+
+def _road_problem(travel: Travel, city: City, inputs: YearInputs, period: Period) -> RoadProblem:
+    """Roads of a period with its charge as time."""
+    charge, _ = _charges(inputs, period)
+    return road_problem(
+        city, inputs, period=period, year=inputs.year, charge_s=charge / _value_of_minute(inputs) * 60.0
+    )
+
+
+def _skim_cars(
+    travel: Travel, city: City, inputs: YearInputs, period: Period, problem: RoadProblem, cost_s: F64, fresh: F32
+) -> None:
+    """Times, distances and charges along the cheapest ways into ``fresh``."""
+    charge, lez = _charges(inputs, period)
     entering = entering_links(city, inputs).astype(np.float64)
-    attributes = np.stack([flows.time_s, city.roads.length_m, entering])
-    skim = skim_roads(problem, flows.cost_s, city.zones.node, attributes)
+    attributes = np.stack([travel.link_time_s[period], city.roads.length_m, entering])
+    skim = skim_roads(problem, cost_s, city.zones.node, attributes)
     time_s, length_m, entries = skim[1], skim[2], skim[3]
-    fill_intrazonal(city, time_s, length_m, entries)
+    fill_intrazonal(city, time_s, length_m, entries, inputs)
     fresh[..., CAR_MIN] = time_s / 60.0
     fresh[..., CAR_KM] = length_m / 1000.0
-    fresh[..., CHARGE_CNY] = np.where(np.isfinite(entries), entries, 0.0) * charge
-    fresh[..., LEZ_CNY] = np.where(np.isfinite(entries), entries, 0.0) * lez
+    # A way that weaves along the border of the area enters it once in law.
+    entered = np.where(np.isfinite(entries), np.minimum(entries, 1.0), 0.0)
+    fresh[..., CHARGE_CNY] = entered * charge
+    fresh[..., LEZ_CNY] = entered * lez
 
 
 def _charges(inputs: YearInputs, period: Period) -> tuple[float, float]:
