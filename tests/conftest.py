@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,3 +15,36 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the real Beijing files in ../shared/data")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of the session's own: no test reads or writes the user's; programs that tests start use it too."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRANSPORT_ABM_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def tiny_base() -> object:
+    """The baseline of the tiny city after 2020; do not change it."""
+    from tests.tiny_runs import finished, tiny_case
+
+    return finished(tiny_case())
+
+
+@pytest.fixture(scope="session")
+def tiny_2023() -> object:
+    """The baseline of the tiny city after 2023, a year without pandemic; do not change it."""
+    from tests.tiny_runs import finished, tiny_case
+
+    return finished(tiny_case(years=(2023, 2023)))
+
+
+@pytest.fixture(scope="session")
+def ringed_base() -> object:
+    """The baseline of the tiny city with rings after 2020; do not change it."""
+    from tests.tiny_runs import finished, ringed_city, tiny_case
+
+    return finished(tiny_case(), ringed_city())
