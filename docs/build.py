@@ -1,7 +1,7 @@
 """Brings the generated parts of the documents up to date with the model's own registries.
 
-A document holds its hand-written text, and blocks between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``. This
-program rewrites the blocks and nothing else:
+A document holds its hand-written text, and blocks between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``.
+This program rewrites the blocks and nothing else:
 
     python docs/build.py            rewrite
     python docs/build.py --check    only say which documents are out of date (exit code 1)
@@ -14,7 +14,7 @@ import csv
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -33,7 +33,10 @@ from transport_abm.policy.measures import read_measures  # noqa: E402
 from transport_abm.policy.targets import read_targets  # noqa: E402
 from transport_abm.schedule import YEAR, choose_modes, make_tours  # noqa: E402
 
-DOCUMENTS = ("README.md", "DATA.md", "docs/odd.md", "docs/parameters.md", "docs/method.md", "docs/guide.en.md", "docs/guide.zh.md")  # fmt: skip
+DOCUMENTS = (
+    "README.md", "README.zh.md", "DATA.md", "docs/odd.md", "docs/parameters.md", "docs/method.md",
+    "docs/guide.en.md", "docs/guide.zh.md",
+)  # fmt: skip
 BLOCK = re.compile(r"(<!-- begin (?P<name>[a-z-]+) -->\n).*?(<!-- end (?P=name) -->)", re.DOTALL)
 
 SUBMODELS = (
@@ -58,39 +61,14 @@ SUBMODELS = (
 )
 """What a submodel is called, and the file whose first docstring states it."""
 
-OWN = "Apache-2.0 with the project; the figures are facts quoted from the sources named in the rows"
-FIGURES = {
-    "policy/data/targets.csv": ("the plan's targets: clause, year, value, wording, what the model can say", "text of the plan (public document), translations ours"),
-    "policy/data/measures.csv": ("the plan's measures and the levers or outcomes they map to", "text of the plan (public document), translations ours"),
-    "policy/data/levers.csv": ("what a scenario can change: bounds, neutral value, agency, clause", OWN),
-    "policy/data/glossary.csv": ("words of the model in English and Chinese", OWN),
-    "policy/data/margins/ages.csv": ("residents by age group, the shape inside the published classes", OWN),
-    "policy/data/margins/city.csv": ("city-wide shares of household sizes, incomes, cars, registration, sex", OWN),
-    "policy/data/margins/districts.csv": ("how districts differ from the city: relative odds", OWN),
-    "policy/data/margins/household_types.csv": ("household compositions and their seed shares", OWN),
-    "policy/data/margins/person_classes.csv": ("shares of age group and status", OWN),
-    "networks/reference/data/boundaries.csv": ("hand-set district borders of the bundled city (0.01 degree)", OWN),
-    "networks/reference/data/districts.csv": ("residents, area and jobs of the sixteen districts", OWN),
-    "networks/reference/data/jobs.csv": ("hand-set job centres; they spread a district's total inside it", OWN),
-    "networks/reference/data/towns.csv": ("hand-set towns; they spread a district's residents inside it", OWN),
-    "networks/reference/data/schools.csv": ("school places and campuses", OWN),
-    "networks/reference/data/terrain.csv": ("hand-set plains, lakes and parks", OWN),
-    "networks/reference/data/roads.csv": ("hand-set main roads: class, lanes, ring, points (0.005 degree)", OWN),
-    "networks/reference/data/settings.csv": ("numbers of the bundled city's construction", OWN),
-    "networks/reference/data/metro_lines.csv": ("metro lines: trains, speed, headways", OWN),
-    "networks/reference/data/metro_sections.csv": ("metro sections: years of opening, length, stations", OWN),
-    "networks/reference/data/metro_stations.csv": ("names of stations; hand-set places of termini and interchanges", OWN),
-    "networks/reference/data/metro_cars.csv": ("places and seats of metro cars", OWN),
-    "report/data/observed.csv": ("published values that a report shows beside the model's", OWN),
-    "report/data/texts.csv": ("words of the report", OWN),
-    "report/data/phrases.csv": ("Chinese of sources and definitions", OWN),
-    "report/data/units.csv": ("units of the report", OWN),
-}  # fmt: skip
-"""Every table of the package but the parameters: what it holds, and under which terms."""
 CATALOGUE = {
-    "parameters": "values, ranges, units and sources of the parameters of this area",
-    "series": "values by year of the dated parameters of this area",
+    "parameters": "values, ranges, units and sources of parameters",
+    "series": "values by year of dated parameters",
 }
+"""What the tables of these folders hold; all other tables are described in ``docs/tables.csv``."""
+NUMBER = re.compile(r"\d[\d.,]*")
+FEW = 3
+"""More sources than these that differ in numbers only are listed once."""
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -155,19 +133,26 @@ def streams() -> str:
 def levers() -> str:
     """Levers whose mechanism is built."""
     rows = [
-        (f"`{item.id}`", item.name_en, item.unit, f"{item.low:g} to {item.high:g}", f"{item.default:g}", item.ramp, item.clause)
+        (
+            f"`{item.id}`", item.name_en, item.unit, f"{item.low:g} to {item.high:g}", f"{item.default:g}",
+            item.ramp, item.clause,
+        )
         for item in read_levers().values()
         if item.built
     ]  # fmt: skip
     table = markdown_table(("Lever", "Name", "Unit", "Bounds", "No change", "Ramp", "Clause"), rows)
     later = sum(not item.built for item in read_levers().values())
-    return f"{table}\n\n{later} more levers are named in the catalogue but have no mechanism yet; a scenario that sets one is refused."
+    note = "more levers are in the catalogue without a mechanism yet; a scenario that sets one is refused."
+    return f"{table}\n\n{later} {note}"
 
 
 def levers_zh() -> str:
     """Levers for the Chinese guide."""
     rows = [
-        (f"`{item.id}`", item.name_zh, item.unit, f"{item.low:g} ~ {item.high:g}", f"{item.default:g}", item.agency, item.clause)
+        (
+            f"`{item.id}`", item.name_zh, item.unit, f"{item.low:g} ~ {item.high:g}", f"{item.default:g}",
+            item.agency, item.clause,
+        )
         for item in read_levers().values()
         if item.built
     ]  # fmt: skip
@@ -197,9 +182,9 @@ def target_count() -> str:
     status = Counter(target.status for target in read_targets().values())
     lever = Counter(item.built for item in read_levers().values())
     return (
-        f"The tables hold {sum(status.values())} targets and {len(read_measures())} measures of the plan. The model computes"
-        f" {status['modelled']} of the targets now, {status['later']} wait for a mechanism, {status['outside']} lie outside"
-        f" transport. {lever[True]} of {sum(lever.values())} levers act."
+        f"The tables hold {sum(status.values())} targets and {len(read_measures())} measures of the plan. The"
+        f" model computes {status['modelled']} of the targets now, {status['later']} wait for a mechanism,"
+        f" {status['outside']} lie outside the model. {lever[True]} of {sum(lever.values())} levers act."
     )
 
 
@@ -219,7 +204,10 @@ def parameters() -> str:
     parts = []
     for area, group in groupby(shipped_catalogue().parameters.values(), key=_area):
         rows = [
-            (f"`{p.path.partition('.')[2]}`", p.name_en, _value(p), p.unit, f"{p.low:g} to {p.high:g}", p.tag, p.source)
+            (
+                f"`{p.path.partition('.')[2]}`", p.name_en, _value(p), p.unit, f"{p.low:g} to {p.high:g}",
+                p.tag, p.source,
+            )
             for p in group
         ]  # fmt: skip
         head = ("Path", "Name", "Value", "Unit", "Range", "Tag", "Source")
@@ -247,17 +235,26 @@ def submodels() -> str:
 
 
 def tables() -> str:
-    """Every table that the package ships, with its rows by tag."""
-    rows = []
+    """Every table that the package ships, with its rows by tag.
+
+    Raises
+    ------
+    KeyError
+        If a table is not described in ``docs/tables.csv``.
+    """
     package = ROOT / "transport_abm"
+    known = {row["file"]: row["what"] for row in _rows(ROOT / "docs" / "tables.csv")}
+    rows = []
     for path in sorted(package.rglob("*.csv")):
         name = path.relative_to(package).as_posix()
-        what, terms = FIGURES[name] if name in FIGURES else (CATALOGUE[path.parent.name], OWN)
+        what = known.get(name) or CATALOGUE.get(path.parent.name)
+        if what is None:
+            raise KeyError(f"{name}: expected a row in docs/tables.csv that says what it holds")
         entries = _rows(path)
         tagged = Counter(value for row in entries for key, value in row.items() if _is_tag(key) and value)
-        shown = ", ".join(f"{tag} {tagged[tag]}" for tag in TAGS if tagged[tag]) or "no tags (text)"
-        rows.append((f"`{name}`", what, len(entries), shown, terms))
-    return markdown_table(("File", "What", "Rows", "Tags", "Terms"), rows)
+        shown = ", ".join(f"{tag} {tagged[tag]}" for tag in TAGS if tagged[tag]) or "text, no tags"
+        rows.append((f"`{name}`", what, len(entries), shown))
+    return markdown_table(("File", "What", "Rows", "Tags"), rows)
 
 
 def sources() -> str:
@@ -265,16 +262,24 @@ def sources() -> str:
     parts = []
     package = ROOT / "transport_abm"
     for path in sorted(package.rglob("*.csv")):
-        entries = [
-            r
-            for r in _rows(path)
-            if any(_is_tag(k) and v in ("source-read", "measured") for k, v in r.items())
-        ]
-        found = Counter(row["source"] for row in entries if row.get("source"))
+        entries = [row for row in _rows(path) if _was_read(row)]
+        found = [row["source"] for row in entries if row.get("source")]
         if found:
-            lines = [f"- {source}" + (f" ({n} rows)" if n > 1 else "") for source, n in sorted(found.items())]
-            parts.append(f"**{path.relative_to(package).as_posix()}**\n\n" + "\n".join(lines))
+            name = path.relative_to(package).as_posix()
+            parts.append(f"**{name}**\n\n" + "\n".join(f"- {line}" for line in _grouped(found)))
     return "\n\n".join(parts)
+
+
+def _grouped(texts: Sequence[str]) -> list[str]:
+    """Distinct texts with their counts; many that differ in numbers only become one."""
+    alike = Counter(NUMBER.sub("…", text) for text in set(texts))
+    count = Counter(shape if alike[shape := NUMBER.sub("…", text)] > FEW else text for text in texts)
+    return [text + (f" ({n} rows)" if n > 1 else "") for text, n in sorted(count.items())]
+
+
+def _was_read(row: Mapping[str, str]) -> bool:
+    """True for a row with a figure that was read in a source or measured."""
+    return any(_is_tag(key) and value in ("source-read", "measured") for key, value in row.items())
 
 
 def _is_tag(column: str | None) -> bool:
@@ -302,11 +307,24 @@ def _value(parameter: Parameter) -> str:
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
-    "states": states, "codes": codes, "processes": processes, "outcomes": outcomes, "outcomes-zh": outcomes_zh,
-    "streams": streams, "levers": levers, "levers-zh": levers_zh, "tag-count": tag_count, "tag-count-zh": tag_count_zh,
-    "target-count": target_count, "areas": areas, "parameters": parameters, "series": series, "submodels": submodels,
-    "tables": tables, "sources": sources,
-}  # fmt: skip
+    "areas": areas,
+    "codes": codes,
+    "levers": levers,
+    "levers-zh": levers_zh,
+    "outcomes": outcomes,
+    "outcomes-zh": outcomes_zh,
+    "parameters": parameters,
+    "processes": processes,
+    "series": series,
+    "sources": sources,
+    "states": states,
+    "streams": streams,
+    "submodels": submodels,
+    "tables": tables,
+    "tag-count": tag_count,
+    "tag-count-zh": tag_count_zh,
+    "target-count": target_count,
+}
 
 
 def render(text: str) -> str:
