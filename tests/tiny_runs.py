@@ -9,9 +9,10 @@ from functools import lru_cache
 
 import numba
 import numpy as np
+
 from tests.tiny import tiny_city
 from transport_abm.core.errors import ConvergenceWarning
-from transport_abm.core.vocabulary import TransitMode
+from transport_abm.core.vocabulary import LinkClass, TransitMode
 from transport_abm.model import TransportModel
 from transport_abm.networks.city import City
 from transport_abm.policy.levers import LeverSetting
@@ -34,7 +35,7 @@ def tiny_case(
     years: tuple[int, int] = (2020, 2020),
     sample: float = 1.0,
     replication: int = 0,
-    parameters: Mapping[str, float] | None = None,
+    parameters: Mapping[str, float] = SHORT_WAYS,
 ) -> Scenario:
     """The baseline in the tiny city, with levers in full force from the first year on."""
     settings = tuple(
@@ -42,12 +43,12 @@ def tiny_case(
     )
     return Scenario.named("baseline").replace(
         name="tiny", city="tiny", years=years, sample=sample, replication=replication, levers=settings,
-        parameters=SHORT_WAYS | dict(parameters or {}),
+        parameters=parameters,
     )  # fmt: skip
 
 
 def finished(case: Scenario, city: City | None = None, *, threads: int = 1) -> TransportModel:
-    """A model of a small city that has run to its end; on one thread, since that is quicker for so few zones."""
+    """A model that has run to its end; on one thread, which is quicker for so few zones."""
     before = numba.get_num_threads()
     numba.set_num_threads(threads)
     try:
@@ -70,7 +71,7 @@ def value(
 
 @lru_cache(maxsize=1)
 def ringed_city() -> City:
-    """The tiny city with rings from west to east: 2nd, 4th and, in its last column of zones, beyond the 5th."""
+    """The tiny city with rings from west to east: 2nd, 4th and, in its last column, beyond the 5th."""
     city = tiny_city()
     column = np.rint((city.zones.x_m - city.zones.x_m.min()) / 1500.0).astype(int)
     zone_ring = np.array([2, 2, 4, OUTSIDE_5TH_RING], np.int8)[column]
@@ -98,7 +99,7 @@ def opening_city() -> City:
         line_mode=np.append(transit.line_mode, np.int8(TransitMode.METRO)),
         line_vehicle_capacity=np.append(transit.line_vehicle_capacity, 1460.0),
         line_vehicle_seats=np.append(transit.line_vehicle_seats, 250.0),
-        line_headway_min=np.vstack([transit.line_headway_min, [[2.0, 2.0, 2.0, 5.0]]]),
+        line_headway_min=np.vstack([transit.line_headway_min, [[1.0, 1.0, 1.0, 2.0]]]),
         pattern_line=np.append(transit.pattern_line, np.array([3, 3], np.int32)),
         pattern_indptr=np.append(transit.pattern_indptr, [calls + 2, calls + 4]),
         stop=np.append(transit.stop, ends),
@@ -109,3 +110,40 @@ def opening_city() -> City:
         close_year=np.append(transit.close_year, np.array([9999, 9999], np.int16)),
     )  # fmt: skip
     return replace(city, name="tiny-opening", transit=grown)
+
+
+@lru_cache(maxsize=1)
+def busy_city() -> City:
+    """The tiny city with main roads only, too narrow for its cars in the peaks."""
+    city = tiny_city()
+    roads = city.roads
+    main = np.full(roads.n_links, LinkClass.PRIMARY, np.int8)
+    narrow = replace(roads, link_class=main, capacity_pcuh=np.full(roads.n_links, 60.0))
+    return replace(city, name="tiny-busy", roads=narrow)
+
+
+@lru_cache(maxsize=1)
+def wide_city() -> City:
+    """The tiny city drawn four times as large, for eight times as many people: ways are long."""
+    city, factor, crowd = tiny_city(), 4.0, 8.0
+    x_m, y_m = city.roads.node_x_m.min(), city.roads.node_y_m.min()
+    zones, roads, transit = city.zones, city.roads, city.transit
+    return replace(
+        city, name="tiny-wide",
+        zones=replace(
+            zones, x_m=x_m + factor * (zones.x_m - x_m), y_m=y_m + factor * (zones.y_m - y_m),
+            residents=zones.residents * crowd, jobs=zones.jobs * crowd,
+            school_places=zones.school_places * crowd,
+        ),
+        roads=replace(
+            roads, length_m=roads.length_m * factor,
+            node_x_m=x_m + factor * (roads.node_x_m - x_m), node_y_m=y_m + factor * (roads.node_y_m - y_m),
+        ),
+        transit=replace(
+            transit,
+            segment_length_m=transit.segment_length_m * factor,
+            segment_time_s=transit.segment_time_s * factor,
+            stop_x_m=x_m + factor * (transit.stop_x_m - x_m),
+            stop_y_m=y_m + factor * (transit.stop_y_m - y_m),
+        ),
+    )  # fmt: skip
