@@ -14,11 +14,19 @@ from transport_abm.report.reading import NAN, Observed, Point, Reading, TargetLi
 from transport_abm.report.texts import Texts
 
 MODE_FILL: Mapping[Mode, str] = {
-    Mode.WALK: "#00543f", Mode.BICYCLE: "#009e73", Mode.SHARED_BICYCLE: "#63c3a3", Mode.E_BIKE: "#b5e2d2",
-    Mode.BUS: "#08407e", Mode.METRO: "#2b7fc1", Mode.BUS_METRO: "#9bcbea", Mode.TAXI: "#d99000",
-    Mode.RIDE_HAIL: "#f2cf7a", Mode.CAR_DRIVER: "#8f3a12", Mode.CAR_PASSENGER: "#d79a78",
-}  # fmt: skip
-"""Active modes green-blue, transit blue, hired amber, car brown: told apart by lightness without colour vision too."""
+    Mode.WALK: "#00543f",
+    Mode.BICYCLE: "#009e73",
+    Mode.SHARED_BICYCLE: "#63c3a3",
+    Mode.E_BIKE: "#b5e2d2",
+    Mode.BUS: "#08407e",
+    Mode.METRO: "#2b7fc1",
+    Mode.BUS_METRO: "#9bcbea",
+    Mode.TAXI: "#d99000",
+    Mode.RIDE_HAIL: "#f2cf7a",
+    Mode.CAR_DRIVER: "#8f3a12",
+    Mode.CAR_PASSENGER: "#d79a78",
+}
+"""Active modes green, transit blue, hired amber, car brown; lightness tells them apart as well."""
 VARIANTS = ("green_share", "green_share_city", "green_share_motorised", "green_share_no_e_bike")
 MOST_BARS = 16
 
@@ -26,7 +34,13 @@ MOST_BARS = 16
 class Plot:
     """A field with a year axis and a percent axis."""
 
-    def __init__(self, box: tuple[float, float, float, float], years: Sequence[int], values: Sequence[float], most: int = 6) -> None:
+    def __init__(
+        self,
+        box: tuple[float, float, float, float],
+        years: Sequence[int],
+        values: Sequence[float],
+        most: int = 6,
+    ) -> None:
         self.left, self.top, self.right, self.bottom = box
         self.first, self.last = min(years), max(max(years), min(years) + 1)
         known = [v for v in values if math.isfinite(v)] or [0.0, 1.0]
@@ -52,10 +66,15 @@ class Plot:
         digits = 0 if abs(100 * step - round(100 * step)) < 1e-6 else 1
         rows = [
             svg.line((self.left, self.y(v)), (self.right, self.y(v)))
-            + svg.text(self.left - 8, self.y(v) + 4, percent(v, digits), anchor="end", fill=svg.MUTED, size=size)
+            + svg.text(
+                self.left - 8, self.y(v) + 4, percent(v, digits), anchor="end", fill=svg.MUTED, size=size
+            )
             for v in self.ticks
         ]
-        names = [svg.text(self.x(year), self.bottom + 20, str(year), anchor="middle", fill=svg.MUTED, size=size) for year in shown]
+        names = [
+            svg.text(self.x(year), self.bottom + 22, str(year), anchor="middle", fill=svg.MUTED, size=size)
+            for year in shown
+        ]
         return join(rows + names)
 
 
@@ -78,35 +97,56 @@ def share_chart(reading: Reading, words: Texts) -> Markup:
     observed = [row for row in observed_values("green_share") if row.year <= reading.last_year]
     targets = [line for line in reading.targets if line.outcome == "green_share"]
     years = [*model, *(row.year for row in observed), *(line.year for line in targets)]
-    values = [v for p in model.values() for v in p] + [row.value for row in observed] + [line.plan for line in targets]
+    values = (
+        [v for p in model.values() for v in p]
+        + [row.value for row in observed]
+        + [line.plan for line in targets]
+    )
     plot = Plot((62, 34, 760, 330), years, values)
     shown = list(range(plot.first, plot.last + 1, max(1, (plot.last - plot.first) // 16 + 1)))
     return svg.drawing(
-        940, 366, plot.axes(shown), _band(plot, model) if reading.runs > 1 else None,
+        940,
+        366,
+        plot.axes(shown),
+        _band(plot, model) if reading.runs > 1 else None,
         join(_target_mark(plot, line, model, words) for line in targets),
-        _model_line(plot, model, svg.ACCENT),
+        _model_line(plot, model, svg.ACCENT, bad=reading.not_converged),
         join(_observed_mark(plot, row, model, words) for row in observed),
-        _share_labels(plot, model, observed, reading.runs, words),
-        label=words("chart.share.title"), least=640,
-    )  # fmt: skip
+        _share_labels(plot, model, observed, reading, words),
+        label=words("chart.share.title"),
+        least=640,
+    )
 
 
 def _band(plot: Plot, model: Mapping[int, Point]) -> Markup:
     """The 5-95 % band over replications."""
     there = [plot.at(year, p[2]) for year, p in model.items()]
-    back = [plot.at(year, p[1]) for year, p in reversed(model.items())]
-    return el("path", d=svg.way([*there, *back]) + "Z", fill=svg.ACCENT, fill_opacity=0.16) if there else Markup()
+    back = [plot.at(year, p[1]) for year, p in model.items()][::-1]
+    return (
+        el("path", d=svg.way([*there, *back]) + "Z", fill=svg.ACCENT, fill_opacity=0.16)
+        if there
+        else Markup()
+    )
 
 
-def _model_line(plot: Plot, model: Mapping[int, Point], stroke: str, width: float = 2.6) -> Markup:
+def _model_line(
+    plot: Plot, model: Mapping[int, Point], stroke: str, width: float = 2.6, bad: Sequence[int] = ()
+) -> Markup:
     """Line through the means, with a tooltip at each year; broken over years that have no value."""
     every = range(min(model), max(model) + 1) if model else range(0)
     points = [plot.at(year, model[year][0]) if year in model else (NAN, NAN) for year in every]
     dots = [
-        svg.circle(plot.at(year, p[0]), 2.8, fill=stroke, title=f"{year}: {percent(p[0], 2)}")
+        svg.circle(
+            plot.at(year, p[0]),
+            4.5 if year in bad else 2.8,
+            fill=svg.ALARM if year in bad else stroke,
+            title=f"{year}: {percent(p[0], 2)}",
+        )
         for year, p in model.items()
     ]
-    return el("path", d=svg.way(points), fill="none", stroke=stroke, stroke_width=width, stroke_linejoin="round") + join(dots)
+    return el(
+        "path", d=svg.way(points), fill="none", stroke=stroke, stroke_width=width, stroke_linejoin="round"
+    ) + join(dots)
 
 
 def _target_mark(plot: Plot, target: TargetLine, model: Mapping[int, Point], words: Texts) -> Markup:
@@ -115,13 +155,21 @@ def _target_mark(plot: Plot, target: TargetLine, model: Mapping[int, Point], wor
     under = target.year in model and model[target.year][0] > target.plan
     title = f"{words('word.plan')} {target.year}: {percent(target.plan)}"
     near_end = x > plot.right - 70
+    kind = "word.aim" if target.target.strength == "strive" else "word.target"
     label_y = y + 24 if under else y - 14
     return (
         svg.line((x - 26, y), (x + 26, y), stroke=svg.PLAN, width=1.5)
         + svg.diamond((x, y), 8, fill=svg.PLAN, title=title)
-        + svg.text(x + (12 if near_end else 0), label_y, f"{words('word.' + ('aim' if target.strength == 'strive' else 'target'))} {percent(target.plan)}",
-                   anchor="end" if near_end else "middle", fill=svg.PLAN, bold=True, halo=True)
-    )  # fmt: skip
+        + svg.text(
+            x + (12 if near_end else 0),
+            label_y,
+            f"{words(kind)} {percent(target.plan)}",
+            anchor="end" if near_end else "middle",
+            fill=svg.PLAN,
+            bold=True,
+            halo=True,
+        )
+    )
 
 
 def _observed_mark(plot: Plot, row: Observed, model: Mapping[int, Point], words: Texts) -> Markup:
@@ -135,18 +183,25 @@ def _observed_mark(plot: Plot, row: Observed, model: Mapping[int, Point], words:
     )
 
 
-def _share_labels(plot: Plot, model: Mapping[int, Point], observed: Sequence[Observed], runs: int, words: Texts) -> Markup:
+def _share_labels(
+    plot: Plot, model: Mapping[int, Point], observed: Sequence[Observed], reading: Reading, words: Texts
+) -> Markup:
     """Names of line, band and points, right of the field."""
     if not model:
         return Markup()
-    last = max(model)
-    at = plot.right + 20
-    if last < plot.last:
-        at = plot.right + 20
-    y = min(max(plot.y(model[last][0]), plot.top + 10), plot.bottom - 60)
+    last, runs, at = max(model), reading.runs, plot.right + 20
+    y = min(max(plot.y(model[last][0]), plot.top + 10), plot.bottom - 80)
     parts = [
-        svg.text(at, y + 4, f"{words('word.model')} {percent(model[last][0])}", fill=svg.ACCENT, bold=True, size=15),
-        svg.text(at, y + 23, words("chart.share.one_run") if runs == 1 else words("chart.share.mean", n=runs), fill=svg.MUTED, size=12),
+        svg.text(
+            at, y + 4, f"{words('word.model')} {percent(model[last][0])}", fill=svg.ACCENT, bold=True, size=15
+        ),
+        svg.text(
+            at,
+            y + 23,
+            words("chart.share.one_run") if runs == 1 else words("chart.share.mean", n=runs),
+            fill=svg.MUTED,
+            size=12,
+        ),
     ]
     rows = [y + 46]
     if runs > 1:
@@ -156,6 +211,10 @@ def _share_labels(plot: Plot, model: Mapping[int, Point], observed: Sequence[Obs
     if observed:
         parts.append(svg.circle((at + 8, rows[-1] - 4), 4.5, fill=svg.PAPER, stroke=svg.INK, width=2))
         parts.append(svg.text(at + 23, rows[-1], words("word.published"), fill=svg.MUTED, size=12))
+        rows.append(rows[-1] + 20)
+    if reading.not_converged:
+        parts.append(svg.circle((at + 8, rows[-1] - 4), 4.5, fill=svg.ALARM))
+        parts.append(svg.text(at + 23, rows[-1], words("trust.bad"), fill=svg.ALARM, size=12, bold=True))
     return join(parts)
 
 
@@ -180,17 +239,33 @@ def variant_charts(reading: Reading, words: Texts) -> Markup:
     for name, model in known.items():
         if not model:
             continue
-        plot = Plot((44, 14, 238, 128), reading.years, values, most=3)
+        plot = Plot((44, 26, 238, 128), reading.years, values, most=3)
         ends = sorted({min(model), max(model)})
-        parts = [plot.axes(ends, size=11.5), _band(plot, model) if reading.runs > 1 else None, _model_line(plot, model, svg.ACCENT, 2.2)]
+        parts = [
+            plot.axes(ends, size=11.5),
+            _band(plot, model) if reading.runs > 1 else None,
+            _model_line(plot, model, svg.ACCENT, 2.2),
+        ]
         for year in ends:
             at = plot.at(year, model[year][0])
-            high = at[1] > plot.top + 24
             anchor = "start" if year == ends[0] and len(ends) > 1 else "end"
-            parts.append(svg.text(at[0], at[1] - 9 if high else at[1] + 18, percent(model[year][0]), size=12.5, bold=True, fill=svg.ACCENT, anchor=anchor, halo=True))
+            parts.append(
+                svg.text(
+                    at[0],
+                    at[1] - 9,
+                    percent(model[year][0]),
+                    size=12.5,
+                    bold=True,
+                    fill=svg.ACCENT,
+                    anchor=anchor,
+                    halo=True,
+                )
+            )
         outcome = OUTCOMES[name]
         title = words.either(outcome.label_en, outcome.label_zh)
-        figures.append(el("figure", el("figcaption", title), svg.drawing(256, 152, *parts, label=title), class_="small"))
+        figures.append(
+            el("figure", el("figcaption", title), svg.drawing(256, 152, *parts, label=title), class_="small")
+        )
     return el("div", *figures, class_="multiples")
 
 
@@ -230,7 +305,9 @@ def mode_chart(reading: Reading, words: Texts) -> Markup:
             ends.setdefault(year, []).append((mode, base + height / 2, share))
             if mode in GREEN_MODES:
                 green = base
-        parts.append(svg.text(x + width / 2, bottom + 20, str(year), anchor="middle", fill=svg.MUTED, size=12.5))
+        parts.append(
+            svg.text(x + width / 2, bottom + 20, str(year), anchor="middle", fill=svg.MUTED, size=12.5)
+        )
         line += [(x - 4, green), (x + width + 4, green), (NAN, NAN)]
     parts.append(el("path", d=svg.way(line), stroke=svg.INK, stroke_width=2.2, fill="none"))
     if ends:
@@ -240,14 +317,32 @@ def mode_chart(reading: Reading, words: Texts) -> Markup:
     return svg.drawing(940, 430, *parts, label=words("chart.modes.title"), least=640)
 
 
-def _mode_names(rows: list[tuple[Mode, float, float]], right: float, top: float, bottom: float, words: Texts, reading: Reading, year: int) -> Markup:
+def _mode_names(
+    rows: list[tuple[Mode, float, float]],
+    right: float,
+    top: float,
+    bottom: float,
+    words: Texts,
+    reading: Reading,
+    year: int,
+) -> Markup:
     """Names and shares of the modes right of the last bar."""
     places = svg.spread([y for _, y, _ in rows], 17, top + 6, bottom)
     out = []
     for (mode, y, share), place in zip(rows, places, strict=True):
-        out.append(el("path", d=svg.way([(right - 2, y), (right + 12, place)]), stroke=MODE_FILL[mode], stroke_width=1.2, fill="none"))
+        out.append(
+            el(
+                "path",
+                d=svg.way([(right - 2, y), (right + 12, place)]),
+                stroke=MODE_FILL[mode],
+                stroke_width=1.2,
+                fill="none",
+            )
+        )
         out.append(svg.rect(right + 14, place - 6, 12, 12, fill=MODE_FILL[mode]))
-        out.append(svg.text(right + 33, place + 4.5, f"{label(mode, words.language)} {percent(share)}", size=13))
+        out.append(
+            svg.text(right + 33, place + 4.5, f"{label(mode, words.language)} {percent(share)}", size=13)
+        )
     return join(out)
 
 
@@ -256,7 +351,15 @@ def _mode_values(rows: list[tuple[Mode, float, float]], left: float, top: float,
     places = svg.spread([y for _, y, _ in rows], 17, top + 6, bottom)
     out = []
     for (mode, y, share), place in zip(rows, places, strict=True):
-        out.append(el("path", d=svg.way([(left - 12, place), (left + 4, y)]), stroke=MODE_FILL[mode], stroke_width=1.2, fill="none"))
+        out.append(
+            el(
+                "path",
+                d=svg.way([(left - 12, place), (left + 4, y)]),
+                stroke=MODE_FILL[mode],
+                stroke_width=1.2,
+                fill="none",
+            )
+        )
         out.append(svg.text(left - 16, place + 4.5, percent(share), size=13, anchor="end"))
     return join(out)
 

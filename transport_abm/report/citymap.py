@@ -1,7 +1,8 @@
-"""Picture of a city before any run: districts, roads, metro and zones as a PNG (the only user of matplotlib)."""
+"""Picture of a city before any run: districts, roads, metro, zones as a PNG (the only user of matplotlib)."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import tempfile
@@ -17,9 +18,20 @@ from transport_abm.networks.city import City
 from transport_abm.networks.open_city import open_city
 
 CJK_FONTS = (
-    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "PingFang SC", "Hiragino Sans GB",
-    "Microsoft YaHei", "SimHei", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Noto Sans CJK JP", "Noto Serif CJK SC",
-)  # fmt: skip
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "Source Han Sans CN",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "Microsoft YaHei",
+    "SimHei",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "Noto Sans CJK JP",
+    "Noto Serif CJK SC",
+)
+CJK_FILES = ("notosanscjk", "notosanssc", "sourcehansans", "pingfang", "msyh", "simhei", "wqy")
 ROAD_STYLE: tuple[tuple[tuple[LinkClass, ...], str, float, int], ...] = (
     ((LinkClass.TERTIARY, LinkClass.LOCAL), "#e3e6e8", 0.25, 2),
     ((LinkClass.SECONDARY,), "#cdd3d7", 0.4, 3),
@@ -28,10 +40,30 @@ ROAD_STYLE: tuple[tuple[tuple[LinkClass, ...], str, float, int], ...] = (
     ((LinkClass.MOTORWAY,), "#67757e", 1.0, 5),
 )
 METRO_COLOUR = (
-    "#c23a30", "#006098", "#008e9c", "#a6217f", "#d29700", "#f6c582", "#009b6b", "#8fc31f", "#009bc0", "#ed796b",
-    "#e46022", "#f9e700", "#ca9a8e", "#5b2c68", "#76a32e", "#00a9a9", "#de82b2", "#9b7b5c", "#d6abc1", "#3b6e22",
-)  # fmt: skip
+    "#c23a30",
+    "#006098",
+    "#008e9c",
+    "#a6217f",
+    "#d29700",
+    "#f6c582",
+    "#009b6b",
+    "#8fc31f",
+    "#009bc0",
+    "#ed796b",
+    "#e46022",
+    "#f9e700",
+    "#ca9a8e",
+    "#5b2c68",
+    "#76a32e",
+    "#00a9a9",
+    "#de82b2",
+    "#9b7b5c",
+    "#d6abc1",
+    "#3b6e22",
+)
 INNER_RING = 6
+SMALL_PART = 0.22
+"""Districts narrower than this share of the city are named on the inner map only."""
 
 
 def write_city_map(city: City | str, path: Path | str) -> Path:
@@ -63,7 +95,9 @@ def write_city_map(city: City | str, path: Path | str) -> Path:
     picture = _draw(place)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name[:60]}.", delete=False) as file:
+        with tempfile.NamedTemporaryFile(
+            "wb", dir=path.parent, prefix=f".{path.name[:60]}.", delete=False
+        ) as file:
             file.write(picture)
         Path(file.name).chmod(0o644)
         os.replace(file.name, path)
@@ -79,7 +113,9 @@ def _draw(city: City) -> bytes:
     from matplotlib.figure import Figure
 
     font = cjk_font()
-    with mpl.rc_context({"font.family": [font, "DejaVu Sans"] if font else ["DejaVu Sans"], "axes.unicode_minus": False}):
+    with mpl.rc_context(
+        {"font.family": [font, "DejaVu Sans"] if font else ["DejaVu Sans"], "axes.unicode_minus": False}
+    ):
         figure = Figure(figsize=(15.0, 8.6), dpi=150, facecolor="white")
         canvas = FigureCanvasAgg(figure)
         whole, inner = figure.subplots(1, 2)
@@ -97,6 +133,21 @@ def _draw(city: City) -> bytes:
 
 def cjk_font() -> str | None:
     """Name of an installed font with Chinese characters, or None."""
+    from matplotlib import font_manager
+
+    found = _known_font()
+    if found is None:
+        # The list of fonts is kept in a cache, which does not know fonts installed since.
+        for file in sorted(font_manager.findSystemFonts()):
+            if any(part in Path(file).name.lower() for part in CJK_FILES):
+                with contextlib.suppress(OSError, RuntimeError):
+                    font_manager.fontManager.addfont(file)
+        found = _known_font()
+    return found
+
+
+def _known_font() -> str | None:
+    """First of the fonts with Chinese characters that matplotlib knows."""
     from matplotlib import font_manager
 
     known = {entry.name for entry in font_manager.fontManager.ttflist}
@@ -117,9 +168,10 @@ def _panel(axis: Any, city: City, inside: NDArray[np.bool_], font: str | None, *
         axis.set_xlim(lon.min() - pad_x, lon.max() + pad_x)
         axis.set_ylim(at.min() - pad_y, at.max() + pad_y)
         axis.scatter(city.zones.lon, city.zones.lat, s=5, color="#1c2b33", linewidths=0, zorder=8)
+        _names(axis, city, font, inside)
     else:
         axis.autoscale()
-        _names(axis, city, font)
+        _names(axis, city, font, None)
     _scale(axis, lat, font)
 
 
@@ -128,24 +180,30 @@ def _districts(axis: Any, city: City) -> None:
     from matplotlib.collections import PolyCollection
 
     lines = city.districts.outlines
-    shape = [np.column_stack([lines.lon[a:b], lines.lat[a:b]]) for a, b in zip(lines.indptr[:-1], lines.indptr[1:], strict=True)]
+    shape = [
+        np.column_stack([lines.lon[a:b], lines.lat[a:b]])
+        for a, b in zip(lines.indptr[:-1], lines.indptr[1:], strict=True)
+    ]
     fill = ["#dfeceb" if city.districts.central[d] else "#f6f7f6" for d in lines.owner]
-    axis.add_collection(PolyCollection(shape, facecolors=fill, edgecolors="#8fa0a8", linewidths=0.8, zorder=1))
+    axis.add_collection(
+        PolyCollection(shape, facecolors=fill, edgecolors="#8fa0a8", linewidths=0.8, zorder=1)
+    )
 
 
 def _roads(axis: Any, city: City, *, thick: float, small: bool) -> None:
-    """Roads by class, each drawn once for both directions."""
+    """Roads by class, the main ones on top."""
     from matplotlib.collections import LineCollection
 
     roads = city.roads
-    once = roads.drive & ((roads.tail < roads.head) | (roads.link_class <= LinkClass.EXPRESSWAY))
     point = np.column_stack([roads.shape_lon, roads.shape_lat])
     for classes, colour, width, order in ROAD_STYLE:
         if not small and LinkClass.TERTIARY in classes:
             continue
-        links = np.flatnonzero(once & np.isin(roads.link_class, classes))
+        links = np.flatnonzero(roads.drive & np.isin(roads.link_class, classes))
         lines = [point[roads.shape_indptr[k] : roads.shape_indptr[k + 1]] for k in links]
-        axis.add_collection(LineCollection(lines, colors=colour, linewidths=width * thick, zorder=order, capstyle="round"))
+        axis.add_collection(
+            LineCollection(lines, colors=colour, linewidths=width * thick, zorder=order, capstyle="round")
+        )
 
 
 def _metro(axis: Any, city: City, width: float) -> None:
@@ -157,27 +215,50 @@ def _metro(axis: Any, city: City, width: float) -> None:
             continue
         stop = transit.stop[transit.pattern_indptr[p] : transit.pattern_indptr[p + 1]]
         colour = METRO_COLOUR[line % len(METRO_COLOUR)]
-        axis.plot(transit.stop_lon[stop], transit.stop_lat[stop], color=colour, linewidth=width, zorder=6, solid_joinstyle="round")
+        axis.plot(
+            transit.stop_lon[stop],
+            transit.stop_lat[stop],
+            color=colour,
+            linewidth=width,
+            zorder=6,
+            solid_joinstyle="round",
+        )
     metro = transit.stop_mode == TransitMode.METRO
-    axis.scatter(transit.stop_lon[metro], transit.stop_lat[metro], s=2.2 * width, color="white", edgecolors="#44525a", linewidths=0.3, zorder=7)
+    axis.scatter(
+        transit.stop_lon[metro],
+        transit.stop_lat[metro],
+        s=2.2 * width,
+        color="white",
+        edgecolors="#44525a",
+        linewidths=0.3,
+        zorder=7,
+    )
 
 
-def _names(axis: Any, city: City, font: str | None) -> None:
-    """Names of the districts, written with a halo; the crowded middle is named on the other map."""
+def _names(axis: Any, city: City, font: str | None, inside: NDArray[np.bool_] | None) -> None:
+    """Names of the districts with a halo: the large ones on the whole map, all on the inner one."""
     from matplotlib.patheffects import withStroke
 
-    names = city.districts.name_zh if font else city.districts.name_en
+    halo = [withStroke(linewidth=2.4, foreground="white")]
     lines = city.districts.outlines
-    for d, name in enumerate(names):
-        own = city.zones.district == d
-        points = [k for k in range(len(lines.owner)) if lines.owner[k] == d]
-        if not own.any() or not points:
-            continue
-        a, b = lines.indptr[points[0]], lines.indptr[points[0] + 1]
-        lon, lat = _middle(lines.lon[a:b], lines.lat[a:b])
-        small = bool(np.ptp(lines.lon[a:b]) < 0.2 and len(names) > 4)
-        axis.text(lon, lat, name, fontsize=6 if small else 9.5, ha="center", va="center", color="#22313a", zorder=9,
-                  path_effects=[withStroke(linewidth=2.2, foreground="white")])  # fmt: skip
+    for d, name in enumerate(city.districts.name_zh if font else city.districts.name_en):
+        if inside is None:
+            parts = np.flatnonzero(lines.owner == d)
+            if not len(parts):
+                continue
+            a, b = int(lines.indptr[parts[0]]), int(lines.indptr[parts[0] + 1])
+            if np.ptp(lines.lon[a:b]) < SMALL_PART * np.ptp(lines.lon):
+                continue
+            lon, lat = _middle(lines.lon[a:b], lines.lat[a:b])
+        else:
+            own = inside & (city.zones.district == d)
+            if own.sum() < 2:
+                continue
+            lon, lat = float(city.zones.lon[own].mean()), float(city.zones.lat[own].mean())
+        axis.text(
+            lon, lat, name, fontsize=10, fontweight="bold", ha="center", va="center", color="#22313a", zorder=9,
+            path_effects=halo, clip_on=True,
+        )  # fmt: skip
 
 
 def _middle(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> tuple[float, float]:
@@ -200,9 +281,19 @@ def _scale(axis: Any, lat: float, font: str | None) -> None:
     power = 10.0 ** np.floor(np.log10(most))
     length = float(max(f * power for f in (1.0, 2.0, 5.0) if f * power <= most))
     x, y = left + 0.03 * (right - left), bottom + 0.03 * (top - bottom)
-    axis.plot([x, x + length / km_per_degree], [y, y], color="#22313a", linewidth=2, zorder=9, solid_capstyle="butt")
-    axis.text(x + length / km_per_degree / 2, y + 0.012 * (top - bottom), f"{length:g} {'公里' if font else 'km'}",
-              ha="center", va="bottom", fontsize=8, color="#22313a", zorder=9)  # fmt: skip
+    axis.plot(
+        [x, x + length / km_per_degree], [y, y], color="#22313a", linewidth=2, zorder=9, solid_capstyle="butt"
+    )
+    axis.text(
+        x + length / km_per_degree / 2,
+        y + 0.012 * (top - bottom),
+        f"{length:g} {'公里' if font else 'km'}",
+        ha="center",
+        va="bottom",
+        fontsize=8,
+        color="#22313a",
+        zorder=9,
+    )
 
 
 def _legend(figure: Any, city: City, font: str | None) -> None:
@@ -210,17 +301,38 @@ def _legend(figure: Any, city: City, font: str | None) -> None:
     from matplotlib.lines import Line2D
 
     words = (
-        ("高速公路和快速路", "主干路", "次干路", "地铁", "交通小区中心", "中心城区") if font
-        else ("Motorways, expressways", "Primary roads", "Secondary roads", "Metro", "Zone centres", "Central districts")
-    )  # fmt: skip
+        ("高速公路和快速路", "主干路", "次干路", "地铁", "交通小区中心", "中心城区")
+        if font
+        else (
+            "Motorways, expressways",
+            "Primary roads",
+            "Secondary roads",
+            "Metro",
+            "Zone centres",
+            "Central districts",
+        )
+    )
     marks = [
-        Line2D([], [], color="#67757e", linewidth=2), Line2D([], [], color="#a9b3b9", linewidth=1.4),
-        Line2D([], [], color="#cdd3d7", linewidth=1.2), Line2D([], [], color=METRO_COLOUR[0], linewidth=2),
+        Line2D([], [], color="#67757e", linewidth=2),
+        Line2D([], [], color="#a9b3b9", linewidth=1.4),
+        Line2D([], [], color="#cdd3d7", linewidth=1.2),
+        Line2D([], [], color=METRO_COLOUR[0], linewidth=2),
         Line2D([], [], color="#1c2b33", marker="o", markersize=3, linestyle="none"),
-        Line2D([], [], color="#dfeceb", marker="s", markersize=10, markeredgecolor="#8fa0a8", linestyle="none"),
-    ]  # fmt: skip
-    figure.legend(marks, words, loc="lower center", ncol=6, frameon=False, fontsize=9, bbox_to_anchor=(0.5, 0.025))
-    figure.text(0.02, 0.955, city.name, fontsize=15, fontweight="bold", color="#22313a")
+        Line2D(
+            [], [], color="#dfeceb", marker="s", markersize=10, markeredgecolor="#8fa0a8", linestyle="none"
+        ),
+    ]
+    figure.legend(
+        marks, words, loc="lower center", ncol=6, frameon=False, fontsize=9, bbox_to_anchor=(0.5, 0.025)
+    )
+    figure.text(
+        0.02,
+        0.955,
+        city.name if font or city.name.isascii() else "",
+        fontsize=15,
+        fontweight="bold",
+        color="#22313a",
+    )
     facts = " ".join(str(value) for value in city.meta.values())
     if "openstreetmap" in facts.lower() or "odbl" in facts.lower():
         figure.text(0.985, 0.012, "© OpenStreetMap contributors", fontsize=8, color="#5c6c75", ha="right")

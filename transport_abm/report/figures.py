@@ -11,6 +11,7 @@ from transport_abm.report.texts import Texts, read_rows
 
 MISSING = "-"
 THOUSANDS = 1000.0
+TINY = 1e-6
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,11 @@ def percent(share: float, decimals: int = 1, *, sign: bool = False) -> str:
 
 def points(difference: float, words: Texts, *, sign: bool = True) -> str:
     """A difference of two shares in percentage points."""
-    return words("unit.points", value=plain(100.0 * difference, 1, sign=sign)) if math.isfinite(difference) else MISSING
+    return (
+        words("unit.points", value=plain(100.0 * difference, 1, sign=sign))
+        if math.isfinite(difference)
+        else MISSING
+    )
 
 
 def small(value: float) -> str:
@@ -59,8 +64,10 @@ def small(value: float) -> str:
     if not math.isfinite(value):
         return MISSING
     if value == 0.0 or abs(value) >= 1.0:
-        return plain(value, 2 if value else 0)
-    return plain(value, min(8, 1 - math.floor(math.log10(abs(value)))))
+        return plain(value, 2 if 0.0 < abs(value) < 100.0 else 0)
+    if abs(value) < TINY:
+        return f"< {plain(TINY, 6)}"
+    return plain(value, 1 - math.floor(math.log10(abs(value))))
 
 
 def form(unit: str, values: Sequence[float], words: Texts) -> Form:
@@ -101,7 +108,9 @@ def nice_step(span: float, most: int) -> float:
     """Step of 1, 2, 2.5 or 5 times a power of ten that divides a span in at most so many parts."""
     rough = max(span, 1e-12) / max(1, most)
     power = 10.0 ** math.floor(math.log10(rough))
-    return next(factor * power for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if factor * power >= rough * (1.0 - 1e-9))
+    return next(
+        factor * power for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if factor * power >= rough * (1.0 - 1e-9)
+    )
 
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:

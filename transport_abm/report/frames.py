@@ -1,4 +1,4 @@
-"""Frames of the maps: from degrees to a drawing of equal aspect, scale bars, clipped and simplified path data.
+"""Frames of the maps: from degrees to a drawing of equal aspect, scale bars, simplified path data.
 
 x = (lon - west) * cos(mean lat) * s,   y = (north - lat) * s      (equirectangular; s in units per degree)
 """
@@ -42,7 +42,9 @@ class Frame:
 
     def xy(self, lon: F64, lat: F64) -> tuple[F64, F64]:
         """Places of points in the drawing."""
-        return self.left + (lon - self.west) * self.squeeze * self.scale, self.top + (self.north - lat) * self.scale
+        return self.left + (lon - self.west) * self.squeeze * self.scale, self.top + (
+            self.north - lat
+        ) * self.scale
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -112,7 +114,9 @@ def rings_of(outlines: Outlines, frame: Frame, owner: int) -> list[F64]:
     x, y = frame.xy(outlines.lon, outlines.lat)
     return [
         np.column_stack([x[a:b], y[a:b]])
-        for k, (a, b) in enumerate(zip(outlines.indptr[:-1].tolist(), outlines.indptr[1:].tolist(), strict=True))
+        for k, (a, b) in enumerate(
+            zip(outlines.indptr[:-1].tolist(), outlines.indptr[1:].tolist(), strict=True)
+        )
         if outlines.owner[k] == owner and b - a >= 3
     ]
 
@@ -126,7 +130,9 @@ def area_path(rings: list[F64]) -> str:
     return "".join(out)
 
 
-def lines_path(lon: F64, lat: F64, indptr: NDArray[np.int64], frame: Frame, *, least: float, tolerance: float) -> str:
+def lines_path(
+    lon: F64, lat: F64, indptr: NDArray[np.int64], frame: Frame, *, least: float, tolerance: float
+) -> str:
     """Path data of many polylines as whole numbers, in halves of a unit.
 
     Parameters
@@ -156,12 +162,14 @@ def lines_path(lon: F64, lat: F64, indptr: NDArray[np.int64], frame: Frame, *, l
     left, top, right, bottom = frame.box
     seen = (box[:, 2] >= left) & (box[:, 0] <= right) & (box[:, 3] >= top) & (box[:, 1] <= bottom)
     seen &= np.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]) >= least
-    # A preserved topology would be slow and is not needed for lines; what leaves the frame is clipped by the drawing.
+    # Topology need not be kept for lines; what leaves the frame is clipped by the drawing.
     kept = shapely.simplify(lines[seen], tolerance, preserve_topology=False)
     points, index = shapely.get_coordinates(kept, return_index=True)
     whole_number = np.round(points * FINE).astype(np.int64)
     starts = np.searchsorted(index, np.arange(len(kept) + 1))
-    return "".join(_relative(whole_number[a:b]) for a, b in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True))
+    return "".join(
+        _relative(whole_number[a:b]) for a, b in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
+    )
 
 
 def _relative(points: NDArray[np.int64]) -> str:

@@ -1,4 +1,4 @@
-"""Sections of the report that say how far to trust it: convergence, priors, what is not built, where it comes from."""
+"""Sections that say how far to trust the report: convergence, priors, what is not built, sources."""
 
 from __future__ import annotations
 
@@ -38,24 +38,41 @@ def trust_section(reading: Reading, words: Texts) -> Markup:
         The section.
     """
     return section(
-        "trust", words, el("h3", words("trust.convergence")), el("p", words("trust.convergence.note"), class_="note"),
-        _convergence(reading, words), el("h3", words("trust.tags")), _tags(reading.manifest, words),
-        el("h3", words("trust.fit")), _fit(reading.manifest, words),
-    )  # fmt: skip
+        "trust",
+        words,
+        el("h3", words("trust.convergence")),
+        el("p", words("trust.convergence.note"), class_="note"),
+        _convergence(reading, words),
+        el("h3", words("trust.tags")),
+        _tags(reading.manifest, words),
+        el("h3", words("trust.fit")),
+        _fit(reading.manifest, words),
+    )
 
 
 def _convergence(reading: Reading, words: Texts) -> Markup:
     """Gaps of every year; the worst replication counts."""
-    head = [words("trust.year"), *(words(f"trust.gap.{name}") for name in GAPS), words("trust.excess"), words("trust.iterations"), words("trust.state")]
+    head = [
+        words("trust.year"),
+        *(words(f"trust.gap.{name}") for name in GAPS),
+        words("trust.excess"),
+        words("trust.iterations"),
+        words("trust.state"),
+    ]
     rows = []
     for year in reading.years:
         excess = reading.excess[year]
         good = excess <= CONVERGED_AT
         state = el("span", words("trust.good" if good else "trust.bad"), class_=None if good else "bad")
-        rows.append([
-            str(year), *(small(reading.worst(name, year)) for name in GAPS), f"{plain(excess, 2)} ×" if math.isfinite(excess) else "-",
-            plain(reading.worst("iterations", year), 0), state,
-        ])  # fmt: skip
+        rows.append(
+            [
+                str(year),
+                *(small(reading.worst(name, year)) for name in GAPS),
+                f"{plain(excess, 2)} ×" if math.isfinite(excess) else "-",
+                plain(reading.worst("iterations", year), 0),
+                state,
+            ]
+        )
     return plain_table(head, rows, right=(1, 2, 3, 4, 5))
 
 
@@ -73,12 +90,20 @@ def _tags(manifest: Mapping[str, Any], words: Texts) -> Markup:
     tags = {str(k): v for k, v in part(manifest, "parameter_tags").items() if isinstance(v, int)}
     order = [*(t for t in TAG_ORDER if t in tags), *sorted(set(tags) - set(TAG_ORDER))]
     rows = [
-        [words(f"tag.{t}") if words.has(f"tag.{t}") else user_text(t), words(f"tag.{t}.meaning") if words.has(f"tag.{t}.meaning") else "",
-         plain(tags[t], 0), percent(tags[t] / total, 0)]
+        [
+            words(f"tag.{t}") if words.has(f"tag.{t}") else user_text(t),
+            words(f"tag.{t}.meaning") if words.has(f"tag.{t}.meaning") else "",
+            plain(tags[t], 0),
+            percent(tags[t] / total, 0),
+        ]
         for t in order
-    ]  # fmt: skip
+    ]
     said = el("p", words("trust.priors", share=percent(prior / total, 0), prior=prior, total=total))
-    return said + plain_table([words("trust.tag"), words("trust.meaning"), words("trust.count"), words("trust.share")], rows, right=(2, 3))
+    return said + plain_table(
+        [words("trust.tag"), words("trust.meaning"), words("trust.count"), words("trust.share")],
+        rows,
+        right=(2, 3),
+    )
 
 
 def _fit(manifest: Mapping[str, Any], words: Texts) -> Markup:
@@ -88,12 +113,18 @@ def _fit(manifest: Mapping[str, Any], words: Texts) -> Markup:
         [words(f"fit.{name}"), _number(fit.get(name), as_percent=name in ("max_error",))]
         for name in ("max_error", "srmse", "tae", "chi_square")
     ]
-    rows += [[words("fit.share_gap"), _number(base.get("share_gap"))], [words("fit.trips_gap"), _number(base.get("trips_gap"))]]
+    rows += [
+        [words("fit.share_gap"), _number(base.get("share_gap"))],
+        [words("fit.trips_gap"), _number(base.get("trips_gap"))],
+    ]
     table = plain_table([words("fit.what"), words("fit.value")], rows, right=(1,))
     constants = base.get("constant")
     shown = None
     if isinstance(constants, (list, tuple)) and len(constants) == len(Mode):
-        pairs = [words("fit.constant", mode=label(mode, words.language), value=_number(constants[mode])) for mode in Mode]
+        pairs = [
+            words("fit.constant", mode=label(mode, words.language), value=_number(constants[mode]))
+            for mode in Mode
+        ]
         shown = el("p", words("fit.constants", list=words.join(pairs)), class_="note")
     return table + el("p", words("fit.note"), class_="note") + (shown or Markup())
 
@@ -111,19 +142,33 @@ def unbuilt_section(words: Texts) -> Markup:
     outside = [target for target in read_targets().values() if target.status == "outside"]
     head = [words(f"targets.{name}") for name in ("id", "clause", "text", "year", "strength", "state")]
     return section(
-        "unbuilt", words, el("p", words("unbuilt.note", n=len(later))),
-        plain_table(head, [_target_row(target, words) for target in later]),
-        el("details", el("summary", words("unbuilt.outside", n=len(outside))), plain_table(head, [_target_row(t, words) for t in outside])),
-    )  # fmt: skip
+        "unbuilt",
+        words,
+        el("p", words("unbuilt.note", n=len(later))),
+        plain_table(head, [_target_row(target, words) for target in later], class_="targets"),
+        el(
+            "details",
+            el("summary", words("unbuilt.outside", n=len(outside))),
+            plain_table(head, [_target_row(t, words) for t in outside], class_="targets"),
+        ),
+    )
 
 
 def _target_row(target: Target, words: Texts) -> list[str]:
     """One target in words."""
-    clause: str = target.clause_zh if words.zh else el("span", target.clause_en) + el("br") + el("span", target.clause_zh, class_="zh", lang="zh-CN")
+    clause: str = (
+        target.clause_zh
+        if words.zh
+        else el("span", target.clause_en) + el("br") + el("span", target.clause_zh, class_="zh", lang="zh-CN")
+    )
     return [
-        target.id, words("targets.clause_number", n=target.section), clause, str(target.year or "-"),
-        words(f"strength.{target.strength}"), words(f"status.{target.status}"),
-    ]  # fmt: skip
+        target.id,
+        words("targets.clause_number", n=target.section),
+        clause,
+        str(target.year or "-"),
+        words(f"strength.{target.strength}"),
+        words(f"status.{target.status}"),
+    ]
 
 
 def scenario_section(reading: Reading, words: Texts) -> Markup:
@@ -155,11 +200,21 @@ def scenario_section(reading: Reading, words: Texts) -> Markup:
         changed.append([name, el("code", str(path)), before, _number(value)])
     head = [words(f"scenario.{name}") for name in ("parameter", "path", "catalogue", "here")]
     return section(
-        "scenario", words,
-        el("p", el("strong", user_text(case.get("name", ""))), words("sentence.colon"), words.phrase(description)) if description else el("p", el("strong", user_text(case.get("name", "")))),
-        el("h3", words("scenario.levers")), el("ul", *(el("li", item) for item in said)) if said else el("p", words("scenario.no_levers")),
-        el("h3", words("scenario.parameters")), plain_table(head, changed, right=(2, 3)) if changed else el("p", words("scenario.no_parameters")),
-    )  # fmt: skip
+        "scenario",
+        words,
+        el(
+            "p",
+            el("strong", user_text(case.get("name", ""))),
+            words("sentence.colon"),
+            words.phrase(description),
+        )
+        if description
+        else el("p", el("strong", user_text(case.get("name", "")))),
+        el("h3", words("scenario.levers")),
+        el("ul", *(el("li", item) for item in said)) if said else el("p", words("scenario.no_levers")),
+        el("h3", words("scenario.parameters")),
+        plain_table(head, changed, right=(2, 3)) if changed else el("p", words("scenario.no_parameters")),
+    )
 
 
 def _lever(row: Mapping[str, Any], words: Texts) -> Markup | None:
@@ -169,13 +224,19 @@ def _lever(row: Mapping[str, Any], words: Texts) -> Markup | None:
     if lever is None:
         return user_text(f"{row.get('lever')}: {value}")
     name = words.either(lever.name_en, lever.name_zh)
-    amount = _amount(float(value), lever.unit, lever.operation, words) if isinstance(value, (int, float)) else "-"
+    amount = (
+        _amount(float(value), lever.unit, lever.operation, words) if isinstance(value, (int, float)) else "-"
+    )
     rest = _amount(lever.default, lever.unit, lever.operation, words)
     if full is None or full == start:
         how = words("lever.step", start=start)
     else:
         ramp = str(row.get("ramp") or lever.ramp)
-        how = words(f"lever.{ramp}", start=start, full=full) if words.has(f"lever.{ramp}") else f"{start}-{full}"
+        how = (
+            words(f"lever.{ramp}", start=start, full=full)
+            if words.has(f"lever.{ramp}")
+            else f"{start}-{full}"
+        )
     said = words("lever.sentence", name=name, amount=amount, rest=rest, how=how)
     return el("span", said) + el("span", f" {lever.id}", class_="id")
 
@@ -186,7 +247,7 @@ def _amount(value: float, unit: str, operation: str, words: Texts) -> str:
     if operation == "scale":
         return f"× {number}"
     if unit == "1":
-        return percent(value) if 0.0 <= value <= 1.0 else number
+        return f"{100.0 * value:.4g}%" if 0.0 <= value <= 1.0 else number
     known = words(f"lever.unit.{unit}") if words.has(f"lever.unit.{unit}") else unit
     return f"{number} {known}"
 
@@ -215,35 +276,62 @@ def source_section(reading: Reading, words: Texts, notes: list[str], credit: str
     versions = part(manifest, "versions")
     rows: list[tuple[str, str]] = [
         (words("source.run"), el("code", words.join(runs))),
-        (words("source.seed"), words("source.seeds", seed=case.get("seed", "-"), list=words.join([str(run.manifest["scenario"].get("replication", 0)) for run in reading.ensemble]))),
-        (words("source.sample"), percent(float(case["sample"]), 2) if isinstance(case.get("sample"), (int, float)) else "-"),
-        (words("source.traffic"), words("source.traffic.L1") if case.get("traffic") == "L1" else str(case.get("traffic", "-"))),
+        (
+            words("source.seed"),
+            words(
+                "source.seeds",
+                seed=case.get("seed", "-"),
+                list=words.join(
+                    [str(run.manifest["scenario"].get("replication", 0)) for run in reading.ensemble]
+                ),
+            ),
+        ),
+        (
+            words("source.sample"),
+            f"{100.0 * float(case['sample']):.6g}%" if isinstance(case.get("sample"), (int, float)) else "-",
+        ),
+        (
+            words("source.traffic"),
+            words("source.traffic.L1") if case.get("traffic") == "L1" else str(case.get("traffic", "-")),
+        ),
         (words("source.code"), el("code", str(manifest.get("code", "-")))),
-        (words("source.versions"), words.join([f"{name} {version}" for name, version in sorted(versions.items())])),
-        (words("source.city"), el("span", user_text(city.get("name", "-")), " ", el("code", str(city.get("digest", "-"))))),
+        (
+            words("source.versions"),
+            words.join([f"{name} {version}" for name, version in sorted(versions.items())]),
+        ),
+        (
+            words("source.city"),
+            el("span", user_text(city.get("name", "-")), " ", el("code", str(city.get("digest", "-")))),
+        ),
     ]
     if credit:
         rows.append((words("source.credit"), credit))
-    rows += [(_meta_name(str(key), words), _meta_value(value, words)) for key, value in part(city, "meta").items()]
+    rows += [
+        (_meta_name(str(key), words), _meta_value(value, words)) for key, value in part(city, "meta").items()
+    ]
     listed = el("dl", *(el("dt", name) + el("dd", value) for name, value in rows), class_="facts")
     return section("source", words, *(el("p", note) for note in notes), listed)
 
 
 def _meta_name(key: str, words: Texts) -> str:
     """Name of a fact about the city."""
-    return words("source.meta", name=words(f"meta.{key}")) if words.has(f"meta.{key}") else words("source.meta", name=key)
+    return (
+        words("source.meta", name=words(f"meta.{key}"))
+        if words.has(f"meta.{key}")
+        else words("source.meta", name=key)
+    )
 
 
 def _meta_value(value: object, words: Texts) -> Markup:
     """A fact about the city as text."""
     if isinstance(value, (list, tuple)):
-        return Markup(escape_join([_meta_value(v, words) for v in value], words))
+        return Markup(_in_a_row([_meta_value(v, words) for v in value], words))
     if isinstance(value, Mapping):
-        return Markup(escape_join([_meta_value(f"{k}: {v}", words) for k, v in value.items()], words))
+        return Markup(_in_a_row([_meta_value(f"{k}: {v}", words) for k, v in value.items()], words))
     return words.phrase(str(value))
 
 
-def escape_join(parts: list[Markup], words: Texts) -> str:
+def _in_a_row(parts: list[Markup], words: Texts) -> str:
     """Facts in a row."""
     return ("；" if words.zh else "; ").join(parts)
 
@@ -255,4 +343,10 @@ def definition_section(reading: Reading, words: Texts) -> Markup:
         for item in OUTCOMES.values()
         if item.name in reading.units
     ]
-    return section("define", words, plain_table([words("table.outcome"), words("define.meaning"), words("define.id")], rows))
+    return section(
+        "define",
+        words,
+        plain_table(
+            [words("table.outcome"), words("define.meaning"), words("define.id")], rows, class_="define"
+        ),
+    )

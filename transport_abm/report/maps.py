@@ -12,15 +12,18 @@ import shapely.ops
 
 from transport_abm.networks.city import City
 from transport_abm.report import svg
-from transport_abm.report.figures import nice_step, percent, points
+from transport_abm.report.figures import nice_step, percent, plain
 from transport_abm.report.frames import FINE, Frame, area_path, central, rings_of, scale_bar, whole
 from transport_abm.report.markup import Markup, el, join
 from transport_abm.report.texts import Texts
 
-SEQUENCE = ("#e8f3f1", "#bcdedb", "#86c2bf", "#4a9fa3", "#1d7581", "#084b5c")
+SEQUENCE = ("#e8f3f1", "#c6e3e0", "#9dcecb", "#6eb5b5", "#41979d", "#1b6f7d", "#084658")
 DIVERGING = ("#8c510a", "#cf9a4b", "#f0dcb4", "#f4f5f5", "#b9e0da", "#57aaa2", "#01665e")
 NO_VALUE = "#e9ecee"
 LAND, LAND_EDGE = "#f4f6f5", "#b7c2c8"
+LABEL_SIZE = 12.5
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,11 @@ class Scale:
 
     def fill(self, value: float) -> str:
         """Colour of a value."""
-        return self.fills[int(np.searchsorted(self.edges, value, side="right"))] if math.isfinite(value) else NO_VALUE
+        return (
+            self.fills[int(np.searchsorted(self.edges, value, side="right"))]
+            if math.isfinite(value)
+            else NO_VALUE
+        )
 
 
 def share_scale(values: Sequence[float]) -> Scale:
@@ -55,9 +62,16 @@ def change_scale(values: Sequence[float]) -> Scale:
 
 
 def district_map(
-    city: City, values: Mapping[str, float], scale: Scale, words: Texts, *, show: Callable[[float], str],
-    legend: str, title: str, credit: str | None,
-) -> Markup:  # fmt: skip
+    city: City,
+    values: Mapping[str, float],
+    scale: Scale,
+    words: Texts,
+    *,
+    show: Callable[[float], str],
+    legend: str,
+    title: str,
+    credit: str | None,
+) -> Markup:
     """Choropleth of the districts: the whole city, and the central districts enlarged.
 
     Parameters
@@ -89,15 +103,20 @@ def district_map(
     full = _panel(city, left, values, scale, words, show, clip=None)
     zoom = _panel(city, right, values, scale, words, show, clip=f"clip-{_slug(title)}")
     return svg.drawing(
-        920, 570, full, scale_bar(left, words),
-        svg.text(right.left, right.top - 10, words("map.central"), fill=svg.MUTED, size=12.5), zoom,
+        920,
+        570,
+        full,
+        scale_bar(left, words),
+        svg.text(right.left, right.top - 10, words("map.central"), fill=svg.MUTED, size=12.5),
+        zoom,
         svg.rect(right.left, right.top, right.width, right.height, fill="none", stroke=svg.HAIR),
         scale_bar(right, words),
         svg.text(right.left, 16, legend, bold=True),
         _legend(right.left, 28, scale, show),
         svg.text(920, 562, credit, anchor="end", size=11, fill=svg.MUTED) if credit else None,
-        label=title, least=680,
-    )  # fmt: skip
+        label=title,
+        least=680,
+    )
 
 
 def _slug(text: str) -> str:
@@ -111,33 +130,61 @@ def _legend(x: float, y: float, scale: Scale, show: Callable[[float], str]) -> M
     for k in range(len(scale.fills)):
         low = show(scale.edges[k - 1]) if k else None
         high = show(scale.edges[k]) if k < len(scale.edges) else None
-        names.append(f"{low} – {high}" if low and high else f"< {high}" if high else f"≥ {low}" if low else show(0.0))
+        names.append(
+            f"{low} – {high}" if low and high else f"< {high}" if high else f"≥ {low}" if low else show(0.0)
+        )
     half = (len(names) + 1) // 2
     rows = list(zip(scale.fills, names, strict=True))
     return svg.swatches(x, y, rows[:half]) + svg.swatches(x + 186, y, rows[half:])
 
 
 def _panel(
-    city: City, frame: Frame, values: Mapping[str, float], scale: Scale, words: Texts,
-    show: Callable[[float], str], clip: str | None,
-) -> Markup:  # fmt: skip
+    city: City,
+    frame: Frame,
+    values: Mapping[str, float],
+    scale: Scale,
+    words: Texts,
+    show: Callable[[float], str],
+    clip: str | None,
+) -> Markup:
     """Districts of one frame with names and values where they fit."""
-    shapes, labels, taken = [], [], list[tuple[float, float, float, float]]()
+    shapes, labels, taken = [], [], list[Box]()
+    if clip is not None:  # the scale bar stands there
+        taken.append((frame.left, frame.top + frame.height - 40, frame.left + 150, frame.top + frame.height))
     names = city.districts.name_zh if words.zh else city.districts.name_en
     order = sorted(range(len(names)), key=lambda d: (not city.districts.central[d], d))
     for d in order:
         rings = rings_of(city.districts.outlines, frame, d)
         value = values.get(city.districts.name_en[d], float("nan"))
+        heart = bool(city.districts.central[d])
         fill = scale.fill(value)
-        heavy = bool(city.districts.central[d])
         shapes.append(
-            el("path", el("title", f"{names[d]}: {show(value)}"), d=area_path(rings), fill=fill,
-               stroke="#ffffff", stroke_width=2.0)
-        )  # fmt: skip
+            el(
+                "path",
+                el("title", f"{names[d]}: {show(value)}"),
+                d=area_path(rings),
+                fill=fill,
+                stroke="#ffffff",
+                stroke_width=2.0,
+            )
+        )
         spot = _spot(rings, frame)
         if spot is not None:
-            labels.append(_label(spot, names[d], show(value), fill, taken, strict=clip is None))
-        del heavy
+            labels.append(
+                _label(
+                    spot,
+                    names[d],
+                    show(value),
+                    fill,
+                    taken,
+                    need=0.62 * _half(names[d], show(value))
+                    if not heart
+                    else 8.0
+                    if clip
+                    else _half(names[d], show(value)),
+                    box=frame.box,
+                )
+            )
     drawn = el("g", *shapes, transform=f"scale({1 / FINE})")
     if clip is None:
         return drawn + _central_edge(city, frame) + join(labels)
@@ -157,13 +204,19 @@ def _central_edge(city: City, frame: Frame) -> Markup:
         return Markup()
     # Closing by a unit takes away the slivers between outlines that do not quite meet.
     union = shapely.union_all(areas).buffer(1.0).buffer(-1.0)
-    parts = [np.asarray(part.exterior.coords) for part in getattr(union, "geoms", [union]) if not part.is_empty]
+    parts = [
+        np.asarray(part.exterior.coords) for part in getattr(union, "geoms", [union]) if not part.is_empty
+    ]
     return el(
-        "g", el("path", d=area_path(parts), fill="none", stroke=svg.INK, stroke_width=3.0), transform=f"scale({1 / FINE})"
+        "g",
+        el("path", d=area_path(parts), fill="none", stroke=svg.INK, stroke_width=3.0),
+        transform=f"scale({1 / FINE})",
     )
 
 
-def _spot(rings: list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]], frame: Frame) -> tuple[float, float, float] | None:
+def _spot(
+    rings: list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]], frame: Frame
+) -> tuple[float, float, float] | None:
     """Middle of the largest circle inside a district within the frame, and its radius."""
     window = shapely.box(*frame.box)
     best: tuple[float, float, float] | None = None
@@ -180,23 +233,39 @@ def _spot(rings: list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]], frame:
 
 
 def _label(
-    spot: tuple[float, float, float], name: str, value: str, fill: str,
-    taken: list[tuple[float, float, float, float]], *, strict: bool,
-) -> Markup | None:  # fmt: skip
+    spot: tuple[float, float, float],
+    name: str,
+    value: str,
+    fill: str,
+    taken: list[Box],
+    *,
+    need: float,
+    box: Box,
+) -> Markup | None:
     """Name and value of a district, left out where they would not fit."""
     x, y, radius = spot
-    size = 12.5
-    half = max(svg.text_width(name, size), svg.text_width(value, size)) / 2
-    box = (x - half, y - 15, x + half, y + 17)
-    if radius < (half * 0.62 if strict else 8) or any(
-        box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken
-    ):
+    size = LABEL_SIZE
+    half = _half(name, value)
+    own = (x - half, y - 15, x + half, y + 17)
+    seen = box[0] - 30 < own[0] and own[2] < box[2] + 1 and box[1] < own[1] and own[3] < box[3] + 1
+    if radius < need or not seen or any(overlap(own, other) for other in taken):
         return None
-    taken.append(box)
-    ink = "#ffffff" if _dark(fill) else svg.INK
-    return svg.text(x, y - 2, name, anchor="middle", fill=ink, size=size) + svg.text(
-        x, y + 14, value, anchor="middle", fill=ink, size=size, bold=True
+    taken.append(own)
+    fits = radius >= half
+    ink = "#ffffff" if fits and _dark(fill) else svg.INK
+    return svg.text(x, y - 2, name, anchor="middle", fill=ink, size=size, halo=not fits) + svg.text(
+        x, y + 14, value, anchor="middle", fill=ink, size=size, bold=True, halo=not fits
     )
+
+
+def _half(name: str, value: str) -> float:
+    """Half of the width of a label."""
+    return max(svg.text_width(name, LABEL_SIZE), svg.text_width(value, LABEL_SIZE)) / 2
+
+
+def overlap(a: Box, b: Box) -> bool:
+    """True if two boxes overlap."""
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def _dark(fill: str) -> bool:
@@ -210,15 +279,29 @@ def share_map(city: City, values: Mapping[str, float], year: int, words: Texts, 
     """Green share by district in one year."""
     title = words("map.share.title", year=year)
     return district_map(
-        city, values, share_scale(list(values.values())), words, show=lambda v: percent(v),
-        legend=words("map.share.legend"), title=title, credit=credit,
-    )  # fmt: skip
+        city,
+        values,
+        share_scale(list(values.values())),
+        words,
+        show=percent,
+        legend=words("map.share.legend"),
+        title=title,
+        credit=credit,
+    )
 
 
-def change_map(city: City, values: Mapping[str, float], first: int, last: int, words: Texts, credit: str | None) -> Markup:
+def change_map(
+    city: City, values: Mapping[str, float], first: int, last: int, words: Texts, credit: str | None
+) -> Markup:
     """Change of the green share by district between two years."""
     title = words("map.change.title", first=first, last=last)
     return district_map(
-        city, values, change_scale(list(values.values())), words, show=lambda v: points(v, words),
-        legend=words("map.change.legend"), title=title, credit=credit,
-    )  # fmt: skip
+        city,
+        values,
+        change_scale(list(values.values())),
+        words,
+        show=lambda v: plain(100.0 * v, 1, sign=True),
+        legend=words("map.change.legend"),
+        title=title,
+        credit=credit,
+    )

@@ -1,4 +1,4 @@
-"""HTML and SVG as text that is safe by default: every plain string is escaped, only ``Markup`` passes as it is."""
+"""HTML and SVG as text, safe by default: every plain string is escaped, only ``Markup`` passes as it is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import html
 import re
 from collections.abc import Iterable
 
-Content = "str | Markup | None"
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _VOID = frozenset({"meta", "br", "hr", "line", "path", "rect", "circle", "polygon", "polyline", "use"})
 _SVG_VOID = _VOID - {"meta", "br", "hr"}
@@ -16,6 +15,9 @@ class Markup(str):
     """Text that is HTML already and is not escaped again."""
 
     __slots__ = ()
+
+    def __add__(self, other: str) -> Markup:
+        return Markup(str.__add__(self, escape(other)))
 
 
 def escape(text: object) -> Markup:
@@ -70,5 +72,5 @@ def join(parts: Iterable[str | None], between: str = "") -> Markup:
 
 
 def user_text(text: object) -> Markup:
-    """A text that a user or a city wrote: escaped, and kept from changing the direction of what stands around it."""
+    """A text that a user or a city wrote: escaped, and its writing direction kept to itself."""
     return el("bdi", str(text))

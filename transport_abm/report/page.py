@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -36,8 +35,8 @@ def write_report(
     language
         ``en`` or ``zh``.
     city
-        Name or folder of the city of the runs; by default the one that the manifest names. Without it, a city that
-        cannot be opened, or has changed since the run, leaves the maps out, and the report says so.
+        Name or folder of the city of the runs; by default the one that the manifest names. Without it, a city
+        that cannot be opened, or has changed since the run, leaves the maps out, and the report says so.
 
     Returns
     -------
@@ -57,7 +56,9 @@ def write_report(
     return _write(Path(path), build_page(reading, words, place, same=same, note=note))
 
 
-def build_page(reading: Reading, words: Texts, city: City | None, *, same: bool = True, note: str | None = None) -> str:
+def build_page(
+    reading: Reading, words: Texts, city: City | None, *, same: bool = True, note: str | None = None
+) -> str:
     """The page as text.
 
     Parameters
@@ -81,23 +82,34 @@ def build_page(reading: Reading, words: Texts, city: City | None, *, same: bool 
     credit = _credit(reading, city, words)
     notes = [note] if note else []
     body = [
-        _head(reading, words), sections.alarm(reading, words), sections.headline(reading, words),
-        sections.share_section(reading, words), sections.mode_section(reading, words),
+        _head(reading, words),
+        sections.alarm(reading, words),
+        sections.headline(reading, words),
+        sections.share_section(reading, words),
+        sections.mode_section(reading, words),
         sections.district_section(reading, city, words, credit),
         el("p", note, class_="note") if note else None,
         sections.road_section(reading, city, words, credit) if city is not None and same else None,
         sections.metro_section(reading, city, words, credit) if city is not None and same else None,
-        sections.table_section(reading, words), honesty.trust_section(reading, words), honesty.unbuilt_section(words),
-        honesty.scenario_section(reading, words), honesty.source_section(reading, words, notes, credit),
-        honesty.definition_section(reading, words), el("footer", words("page.footer")),
-    ]  # fmt: skip
+        sections.table_section(reading, words),
+        honesty.trust_section(reading, words),
+        honesty.unbuilt_section(words),
+        honesty.scenario_section(reading, words),
+        honesty.source_section(reading, words, notes, credit),
+        honesty.definition_section(reading, words),
+        el("footer", words("page.footer")),
+    ]
     title = words("page.title_of", name=reading.scenario["name"])
     style = (files("transport_abm") / "report" / "data" / "style.css").read_text(encoding="utf-8")
     head = el(
-        "head", el("meta", charset="utf-8"), Markup(f'<meta http-equiv="Content-Security-Policy" content="{escape(SAFETY)}">'),
+        "head",
+        el("meta", charset="utf-8"),
+        Markup(f'<meta http-equiv="Content-Security-Policy" content="{escape(SAFETY)}">'),
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("meta", name="referrer", content="no-referrer"), el("title", title), el("style", Markup(style)),
-    )  # fmt: skip
+        el("meta", name="referrer", content="no-referrer"),
+        el("title", title),
+        el("style", Markup(style)),
+    )
     page = el("html", head, el("body", el("main", join(body))), lang="zh-CN" if words.zh else "en")
     return f"<!doctype html>\n{page}\n"
 
@@ -110,15 +122,19 @@ def _head(reading: Reading, words: Texts) -> Markup:
         words("page.scenario", name=case["name"]),
         words("page.years", first=reading.first_year, last=reading.last_year),
         words("page.one_run") if reading.runs == 1 else words("page.runs", n=reading.runs),
-        words("page.sample", share=f"{100.0 * float(sample):g}%") if isinstance(sample, (int, float)) else None,
+        words("page.sample", share=f"{100.0 * float(sample):g}%")
+        if isinstance(sample, (int, float))
+        else None,
         words("page.city", name=part(reading.manifest, "city").get("name", "-")),
     ]
     description = str(case.get("description") or "")
     return el(
-        "header", el("p", words("page.over"), class_="over"), el("h1", words("page.title")),
+        "header",
+        el("p", words("page.over"), class_="over"),
+        el("h1", words("page.title")),
         el("p", join([user_text(fact) for fact in facts if fact], " · "), class_="facts-line"),
         el("p", words.phrase(description), class_="lead") if description else None,
-    )  # fmt: skip
+    )
 
 
 def _city_of(reading: Reading, name: str | None, words: Texts) -> tuple[City | None, bool, str | None]:
@@ -135,7 +151,9 @@ def _city_of(reading: Reading, name: str | None, words: Texts) -> tuple[City | N
     if digest == known.get("digest"):
         return city, True, None
     if name is not None:
-        raise InputError(Fault("report", "city", f"the city of the runs, digest {known.get('digest')}", f"digest {digest}"))
+        raise InputError(
+            Fault("report", "city", f"the city of the runs, digest {known.get('digest')}", f"digest {digest}")
+        )
     return city, False, words("note.other_city")
 
 
@@ -158,7 +176,9 @@ def _write(path: Path, page: str) -> Path:
         if path.is_dir():
             raise StoreError(f"{path}: expected a file, got a folder; give a file name such as report.html")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name[:60]}.", delete=False) as file:
+        with tempfile.NamedTemporaryFile(
+            "wb", dir=path.parent, prefix=f".{path.name[:60]}.", delete=False
+        ) as file:
             temporary = Path(file.name)
             file.write(page.encode("utf-8"))
             file.flush()
@@ -166,13 +186,11 @@ def _write(path: Path, page: str) -> Path:
         temporary.chmod(0o644)
         os.replace(temporary, path)
     except (OSError, ValueError) as error:
-        raise StoreError(f"{path!s:.200}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
+        raise StoreError(
+            f"{path!s:.200}: cannot be written: {getattr(error, 'strerror', None) or error}"
+        ) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
     return path
-
-
-__all__ = ["build_page", "write_report"]
-_MAPPING = Mapping

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from transport_abm.core.errors import Fault, InputError
-from transport_abm.policy.targets import read_targets
+from transport_abm.policy.targets import Target, read_targets
 from transport_abm.report.texts import read_rows
 from transport_abm.results import Ensemble, Results
 
@@ -28,14 +28,9 @@ CONVERGED_AT = 1.0
 class TargetLine:
     """One target of the plan beside the runs."""
 
-    id: str
-    outcome: str
+    target: Target
     year: int
     plan: float
-    strength: str
-    unit: str
-    clause_en: str
-    clause_zh: str
     mean: float
     low: float
     high: float
@@ -43,6 +38,11 @@ class TargetLine:
     """Replications that meet the target."""
     runs: int
     """Replications that hold its year."""
+
+    @property
+    def outcome(self) -> str:
+        """Outcome that the target is about."""
+        return self.target.outcome
 
     @property
     def gap(self) -> float:
@@ -94,10 +94,16 @@ class Reading:
     def _points(self) -> Mapping[tuple[str, str, str], Mapping[int, Point]]:
         """Mean and band by outcome, district and class, then year."""
         grouped = self.frame.groupby(["outcome", "district", "class", "year"], sort=False)["value"]
-        table = pd.DataFrame({"mean": grouped.mean(), "low": grouped.quantile(0.05), "high": grouped.quantile(0.95)})
+        table = pd.DataFrame(
+            {"mean": grouped.mean(), "low": grouped.quantile(0.05), "high": grouped.quantile(0.95)}
+        )
         out: dict[tuple[str, str, str], dict[int, Point]] = {}
         for key, row in zip(table.index.tolist(), table.to_numpy().tolist(), strict=True):
-            out.setdefault((str(key[0]), str(key[1]), str(key[2])), {})[int(key[3])] = (row[0], row[1], row[2])
+            out.setdefault((str(key[0]), str(key[1]), str(key[2])), {})[int(key[3])] = (
+                row[0],
+                row[1],
+                row[2],
+            )
         return out
 
     @cached_property
@@ -118,7 +124,10 @@ class Reading:
     @cached_property
     def units(self) -> Mapping[str, str]:
         """Unit by outcome."""
-        return {str(row[0]): str(row[1]) for row in self.frame[["outcome", "unit"]].drop_duplicates().itertuples(index=False)}
+        return {
+            str(row[0]): str(row[1])
+            for row in self.frame[["outcome", "unit"]].drop_duplicates().itertuples(index=False)
+        }
 
     def point(self, outcome: str, year: int, *, district: str = "", class_: str = "") -> Point:
         """Mean and band of a value; NaN where there is none."""
@@ -162,35 +171,38 @@ class Reading:
     def targets(self) -> list[TargetLine]:
         """Targets that the model computes, beside the runs."""
         lines = []
-        for row in self.ensemble.targets().to_dict("records"):
-            target = read_targets()[row["id"]]
-            frame = self.frame
-            rows = frame[(frame["outcome"] == target.outcome) & (frame["year"] == target.year) & (frame["district"] == "") & (frame["class"] == "")]
+        frame = self.frame[(self.frame["district"] == "") & (self.frame["class"] == "")]
+        for target in read_targets().values():
+            if target.status != "modelled" or target.value is None or target.year is None:
+                continue
+            rows = frame[(frame["outcome"] == target.outcome) & (frame["year"] == target.year)]
             value = rows["value"].dropna().to_numpy(np.float64)
-            mean, low, high = self.point(target.outcome, int(row["year"]))
-            lines.append(
-                TargetLine(
-                    target.id, target.outcome, int(row["year"]), float(row["plan"]), target.strength, target.unit,
-                    target.clause_en, target.clause_zh, mean, low, high,
-                    sum(bool(target.is_met(float(v))) for v in value), len(value),
-                )
-            )  # fmt: skip
+            mean, low, high = self.point(target.outcome, target.year)
+            met = sum(bool(target.is_met(float(v))) for v in value)
+            lines.append(TargetLine(target, target.year, target.value, mean, low, high, met, len(value)))
         return lines
 
     def flows(self, name: str, year: int) -> pd.DataFrame:
         """Mean flows over the replications in one year, by link or by call of a pattern."""
-        tables = [table[table["year"] == year] for table in (getattr(run, name) for run in self.ensemble) if len(table)]
+        tables = [
+            table[table["year"] == year]
+            for table in (getattr(run, name) for run in self.ensemble)
+            if len(table)
+        ]
         if not tables:
             return pd.DataFrame()
         key = "link" if name == "roads" else "call"
         both = pd.concat(tables, ignore_index=True)
         values = [column for column in both.columns if column not in ("year", key, "pattern")]
-        # A link without flow in a replication has no row there: it counts as zero, so sums are divided by all runs.
-        return (both.groupby(key)[values].sum() / len(tables)).reset_index()
+        # A link without flow in a replication has no row there: it counts as zero.
+        mean: pd.DataFrame = both.groupby(key)[values].sum() / len(tables)
+        return mean.reset_index()
 
     def flow_year(self, name: str) -> int | None:
         """Last year with flows."""
-        years = [int(table["year"].max()) for table in (getattr(run, name) for run in self.ensemble) if len(table)]
+        years = [
+            int(table["year"].max()) for table in (getattr(run, name) for run in self.ensemble) if len(table)
+        ]
         return min(years) if years else None
 
 
@@ -203,10 +215,14 @@ def part(manifest: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def observed_values(outcome: str, class_: str = "") -> list[Observed]:
     """Published values of an outcome, by year."""
     rows = (
-        Observed(row["outcome"], row["class"], int(row["year"]), float(row["value"]), row["tag"], row["source"])
+        Observed(
+            row["outcome"], row["class"], int(row["year"]), float(row["value"]), row["tag"], row["source"]
+        )
         for row in read_rows("observed.csv")
     )
-    return sorted((row for row in rows if row.outcome == outcome and row.class_ == class_), key=lambda row: row.year)
+    return sorted(
+        (row for row in rows if row.outcome == outcome and row.class_ == class_), key=lambda row: row.year
+    )
 
 
 def read_runs(results: Results | Ensemble) -> Reading:
@@ -225,7 +241,8 @@ def read_runs(results: Results | Ensemble) -> Reading:
     Raises
     ------
     InputError
-        If there is no run, a run is empty or has no scenario, or the runs are not replications of one scenario.
+        If there is no run, a run is empty or has no scenario, or the runs are not replications of one
+        scenario.
     """
     ensemble = Ensemble((results,)) if isinstance(results, Results) else results
     faults = []
@@ -241,8 +258,17 @@ def read_runs(results: Results | Ensemble) -> Reading:
     cases = [dict(part(run.manifest, "scenario")) for run in ensemble]
     numbers = [case.pop("replication", None) for case in cases]
     if any(case != cases[0] for case in cases):
-        differ = sorted({key for case in cases for key in case | cases[0] if case.get(key) != cases[0].get(key)})
-        faults.append(Fault("report", "results", "replications of one scenario", f"runs that differ in {', '.join(differ)}"))
+        differ = sorted(
+            {key for case in cases for key in case | cases[0] if case.get(key) != cases[0].get(key)}
+        )
+        faults.append(
+            Fault(
+                "report",
+                "results",
+                "replications of one scenario",
+                f"runs that differ in {', '.join(differ)}",
+            )
+        )
     if len({part(run.manifest, "city").get("digest") for run in ensemble}) > 1:
         faults.append(Fault("report", "results", "runs on one city", "runs on several"))
     if len(ensemble) > 1 and len(set(numbers)) < len(numbers):

@@ -7,17 +7,11 @@ import math
 from transport_abm.networks.city import City
 from transport_abm.report.charts import mode_chart, share_chart, variant_charts
 from transport_abm.report.figures import percent, plain, points, small
-from transport_abm.report.flow_maps import (
-    TOP_SECTIONS,
-    line_name,
-    metro_map,
-    metro_sections,
-    road_map,
-    section_name,
-)
 from transport_abm.report.maps import change_map, share_map
 from transport_abm.report.markup import Markup, el, join, user_text
+from transport_abm.report.metro_map import TOP_SECTIONS, line_name, metro_map, metro_sections, section_name
 from transport_abm.report.reading import CONVERGED_AT, Reading, TargetLine, observed_values
+from transport_abm.report.road_map import road_map
 from transport_abm.report.table import outcome_name, plain_table, traffic_table
 from transport_abm.report.texts import Texts
 
@@ -68,52 +62,79 @@ def headline(reading: Reading, words: Texts) -> Markup:
     else:
         sure = words("headline.band", n=reading.runs)
         if reading.runs < FEW_RUNS:
-            sure += words("sentence.gap") + words("headline.few_runs")
+            sure += words.gap + words("headline.few_runs")
     others = [line for line in reading.targets if line.outcome != HEADLINE]
-    return section("headline", words, el("div", *cards, class_="cards"), el("p", sure, class_="note"), _other_targets(reading, others, words))
+    return section(
+        "headline",
+        words,
+        el("div", *cards, class_="cards"),
+        el("p", sure, class_="note"),
+        _other_targets(reading, others, words),
+    )
 
 
 def _card(reading: Reading, line: TargetLine, words: Texts) -> Markup:
     """One target: model, plan, gap, band, how sure."""
-    kind = words("word.aim" if line.strength == "strive" else "word.target")
+    kind = words("word.aim" if line.target.strength == "strive" else "word.target")
     top = el("h3", words("headline.card", year=line.year, kind=kind, plan=percent(line.plan)))
     if not line.runs or not math.isfinite(line.mean):
         text = words("headline.no_year", first=reading.first_year, last=reading.last_year, year=line.year)
         return el("article", top, el("p", "-", class_="big"), el("p", text), class_="card")
+    excess = reading.excess.get(line.year, float("nan"))
+    good = excess <= CONVERGED_AT
     met_all, met_none = line.met == line.runs, line.met == 0
     rows = [
         (words("word.plan"), percent(line.plan)),
         (words("headline.gap"), points(line.gap, words)),
-        (words("headline.band_name"), f"{percent(line.low)} – {percent(line.high)}" if line.runs > 1 else words("headline.no_band")),
-        (words("headline.sure"), words("headline.met_share", met=line.met, runs=line.runs, share=percent(line.met / line.runs, 0))),
+        (
+            words("headline.band_name"),
+            f"{percent(line.low)} – {percent(line.high)}" if line.runs > 1 else words("headline.no_band"),
+        ),
+        (
+            words("headline.sure"),
+            words("headline.met_share", met=line.met, runs=line.runs, share=percent(line.met / line.runs, 0)),
+        ),
     ]
     facts = el("dl", *(el("dt", name) + el("dd", value) for name, value in rows))
-    excess = reading.excess.get(line.year, float("nan"))
-    good = excess <= CONVERGED_AT
     chip = el(
-        "p", words("gap.good" if good else "gap.bad", excess=small(excess) if good else plain(excess, 1)),
+        "p",
+        words("gap.good" if good else "gap.bad", excess=small(excess) if good else plain(excess, 1)),
         class_="chip" if good else "chip bad",
-    )  # fmt: skip
-    mood = "met" if met_all else "missed" if met_none else "open"
+    )
+    mood = "unknown" if not good else "met" if met_all else "missed" if met_none else "open"
     return el(
-        "article", top, el("p", percent(line.mean), el("span", words("headline.model")), class_="big"),
-        el("p", _sentence(line, words), class_="sentence"), facts, chip, class_=f"card {mood}",
-    )  # fmt: skip
+        "article",
+        top,
+        el("p", percent(line.mean), el("span", words("headline.model")), class_="big"),
+        el("p", _sentence(line, words, good), class_="sentence"),
+        facts,
+        chip,
+        class_=f"card {mood}",
+    )
 
 
-def _sentence(line: TargetLine, words: Texts) -> str:
+def _sentence(line: TargetLine, words: Texts, converged: bool) -> str:
     """The answer in one sentence; the verdict follows the unrounded number."""
     met_all, met_none = line.met == line.runs, line.met == 0
+    if not converged:
+        return words("headline.unknown", year=line.year, value=percent(line.mean))
     side = "above" if line.gap > 0 else "below"
-    distance = words("unit.points", value=plain(abs(100.0 * line.gap), 1))
-    where = words("headline.at") if abs(100.0 * line.gap) < 0.05 else words(f"headline.{side}", distance=distance)
+    distance = words("unit.points_long", value=plain(abs(100.0 * line.gap), 1))
+    where = (
+        words("headline.at") if abs(100.0 * line.gap) < 0.05 else words(f"headline.{side}", distance=distance)
+    )
     number = "one" if line.runs == 1 else "many"
     verdict = "met" if met_all else "missed" if met_none else "open"
-    kind = words("word.aim_of" if line.strength == "strive" else "word.target_of")
+    kind = words("word.aim_of" if line.target.strength == "strive" else "word.target_of")
     return words(
-        f"headline.{verdict}.{number}", year=line.year, value=percent(line.mean), where=where, kind=kind,
-        met=line.met, runs=line.runs,
-    )  # fmt: skip
+        f"headline.{verdict}.{number}",
+        year=line.year,
+        value=percent(line.mean),
+        where=where,
+        kind=kind,
+        met=line.met,
+        runs=line.runs,
+    )
 
 
 def _other_targets(reading: Reading, lines: list[TargetLine], words: Texts) -> Markup | None:
@@ -123,29 +144,59 @@ def _other_targets(reading: Reading, lines: list[TargetLine], words: Texts) -> M
     head = [words(f"targets.{name}") for name in ("id", "outcome", "year", "plan", "model", "gap", "met")]
     rows = []
     for line in lines:
-        share = line.unit == "1"
-        numbers = [percent(v) if share else f"{plain(v, 2)} {line.unit}" for v in (line.plan, line.mean)]
+        share = line.target.unit == "1"
+        numbers = [
+            percent(v) if share else f"{plain(v, 2)} {line.target.unit}" for v in (line.plan, line.mean)
+        ]
         gap = points(line.gap, words) if share else plain(line.gap, 2, sign=True)
-        rows.append([line.id, outcome_name(line.outcome, "", words), str(line.year), *numbers, gap, f"{line.met}/{line.runs}"])
+        rows.append(
+            [
+                line.target.id,
+                outcome_name(line.outcome, "", words),
+                str(line.year),
+                *numbers,
+                gap,
+                f"{line.met}/{line.runs}",
+            ]
+        )
     return plain_table(head, rows, right=(3, 4, 5, 6))
 
 
 def share_section(reading: Reading, words: Texts) -> Markup:
     """Green share against the plan, with its variants."""
     sources = [
-        words("chart.share.source", year=row.year, value=percent(row.value), source=words.phrase(row.source), tag=words(f"tag.{row.tag}"))
+        words(
+            "chart.share.source",
+            year=row.year,
+            value=percent(row.value),
+            source=words.translate(row.source),
+            tag=words(f"tag.{row.tag}"),
+        )
         for row in observed_values(HEADLINE)
     ]
     return section(
-        "chart.share", words, figure(words("chart.share.caption"), share_chart(reading, words), words("chart.share.note")),
-        el("details", el("summary", words("chart.share.sources")), el("ul", *(el("li", Markup(s)) for s in sources)), open="open"),
-        el("h3", words("chart.variants.title")), el("p", words("chart.variants.note"), class_="note"), variant_charts(reading, words),
-    )  # fmt: skip
+        "chart.share",
+        words,
+        figure(words("chart.share.caption"), share_chart(reading, words), words("chart.share.note")),
+        el(
+            "details",
+            el("summary", words("chart.share.sources")),
+            el("ul", *(el("li", s) for s in sources)),
+            open="open",
+        ),
+        el("h3", words("chart.variants.title")),
+        el("p", words("chart.variants.note"), class_="note"),
+        variant_charts(reading, words),
+    )
 
 
 def mode_section(reading: Reading, words: Texts) -> Markup:
     """Mode split by year."""
-    return section("chart.modes", words, figure(words("chart.modes.caption"), mode_chart(reading, words), words("chart.modes.note")))
+    return section(
+        "chart.modes",
+        words,
+        figure(words("chart.modes.caption"), mode_chart(reading, words), words("chart.modes.note")),
+    )
 
 
 def district_section(reading: Reading, city: City | None, words: Texts, credit: str | None) -> Markup:
@@ -158,9 +209,20 @@ def district_section(reading: Reading, city: City | None, words: Texts, credit: 
         head = [words("map.district"), str(last), words("map.change.legend")]
         rows = [[user_text(name), percent(now[name]), points(change[name], words)] for name in names]
         return section("map", words, plain_table(head, rows, right=(1, 2)))
-    parts = [figure(words("map.share.title", year=last), share_map(city, now, last, words, credit), words("map.share.note"))]
+    parts = [
+        figure(
+            words("map.share.title", year=last),
+            share_map(city, now, last, words, credit),
+            words("map.share.note"),
+        )
+    ]
     if first < last:
-        parts.append(figure(words("map.change.title", first=first, last=last), change_map(city, change, first, last, words, credit)))
+        parts.append(
+            figure(
+                words("map.change.title", first=first, last=last),
+                change_map(city, change, first, last, words, credit),
+            )
+        )
     return section("map", words, *parts)
 
 
@@ -173,10 +235,15 @@ def road_section(reading: Reading, city: City, words: Texts, credit: str | None)
     title = words("map.road.caption", year=year)
     wide = words("map.road.wide", year=year)
     return section(
-        "map.road", words,
-        figure(title, road_map(city, flows, words, title=title, credit=credit, central=True), words("map.road.note")),
+        "map.road",
+        words,
+        figure(
+            title,
+            road_map(city, flows, words, title=title, credit=credit, central=True),
+            words("map.road.note"),
+        ),
         figure(wide, road_map(city, flows, words, title=wide, credit=credit, central=False)),
-    )  # fmt: skip
+    )
 
 
 def metro_section(reading: Reading, city: City, words: Texts, credit: str | None) -> Markup | None:
@@ -188,16 +255,30 @@ def metro_section(reading: Reading, city: City, words: Texts, credit: str | None
     title = words("map.metro.caption", year=year)
     head = [words(f"map.metro.{name}") for name in ("rank", "line", "section", "passengers", "load")]
     rows = [
-        [str(k + 1), user_text(line_name(city, s, words)), user_text(section_name(city, s, words)), plain(s.passengers_h, 0), percent(s.load, 0)]
+        [
+            str(k + 1),
+            user_text(line_name(city, s, words)),
+            user_text(section_name(city, s, words)),
+            plain(s.passengers_h, 0),
+            percent(s.load, 0),
+        ]
         for k, s in enumerate(metro_sections(city, flows)[:TOP_SECTIONS])
     ]
     return section(
-        "map.metro", words, figure(title, metro_map(city, flows, words, title=title, credit=credit), words("map.metro.note")),
-        el("h3", words("map.metro.top")), plain_table(head, rows, right=(3, 4)),
-    )  # fmt: skip
+        "map.metro",
+        words,
+        figure(title, metro_map(city, flows, words, title=title, credit=credit), words("map.metro.note")),
+        el("h3", words("map.metro.top")),
+        plain_table(head, rows, right=(3, 4)),
+    )
 
 
 def table_section(reading: Reading, words: Texts) -> Markup:
     """Traffic outcomes by year."""
     note = words("table.note_mean", n=reading.runs) if reading.runs > 1 else words("table.note_one")
-    return section("table", words, el("p", join([note, words("table.note")], words("sentence.gap")), class_="note"), traffic_table(reading, words))
+    return section(
+        "table",
+        words,
+        el("p", join([note, words("table.note")], words.gap), class_="note"),
+        traffic_table(reading, words),
+    )

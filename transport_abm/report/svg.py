@@ -1,4 +1,4 @@
-"""Building blocks of the report's drawings: text, lines and legends as SVG, in units of about one screen pixel."""
+"""Building blocks of the drawings: text, lines and legends as SVG, in units of about one screen pixel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ ACCENT, ALARM, PLAN = "#0a5a73", "#a3123a", "#8a4b00"
 XY = tuple[float, float]
 
 
-def drawing(width: float, height: float, *content: str | None, label: str, least: int | None = None) -> Markup:
+def drawing(
+    width: float, height: float, *content: str | None, label: str, least: int | None = None
+) -> Markup:
     """An SVG that fills the width of its column and keeps its shape.
 
     Parameters
@@ -31,44 +33,93 @@ def drawing(width: float, height: float, *content: str | None, label: str, least
 
 
 def text(
-    x: float, y: float, content: str, *, anchor: str = "start", fill: str = INK, size: float = 13.0,
-    bold: bool = False, halo: bool = False,
-) -> Markup:  # fmt: skip
+    x: float,
+    y: float,
+    content: str,
+    *,
+    anchor: str = "start",
+    fill: str = INK,
+    size: float = 13.0,
+    bold: bool = False,
+    halo: bool = False,
+) -> Markup:
     """A line of text; a halo keeps it readable over lines."""
     return el(
-        "text", content, x=float(x), y=float(y), text_anchor=None if anchor == "start" else anchor, fill=fill,
-        font_size=float(size), font_weight=600 if bold else None, class_="halo" if halo else None,
-    )  # fmt: skip
+        "text",
+        content,
+        x=float(x),
+        y=float(y),
+        text_anchor=None if anchor == "start" else anchor,
+        fill=fill,
+        font_size=float(size),
+        font_weight=600 if bold else None,
+        class_="halo" if halo else None,
+    )
 
 
 def line(a: XY, b: XY, *, stroke: str = HAIR, width: float = 1.0, dash: str | None = None) -> Markup:
     """A straight line."""
     return el(
-        "line", x1=float(a[0]), y1=float(a[1]), x2=float(b[0]), y2=float(b[1]), stroke=stroke,
-        stroke_width=float(width), stroke_dasharray=dash,
-    )  # fmt: skip
+        "line",
+        x1=float(a[0]),
+        y1=float(a[1]),
+        x2=float(b[0]),
+        y2=float(b[1]),
+        stroke=stroke,
+        stroke_width=float(width),
+        stroke_dasharray=dash,
+    )
 
 
-def rect(x: float, y: float, width: float, height: float, *, fill: str, title: str | None = None, stroke: str | None = None) -> Markup:
+def rect(
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    *,
+    fill: str,
+    title: str | None = None,
+    stroke: str | None = None,
+) -> Markup:
     """A rectangle with a tooltip."""
     return el(
-        "rect", el("title", title) if title else None, x=float(x), y=float(y), width=float(width),
-        height=float(height), fill=fill, stroke=stroke,
-    )  # fmt: skip
+        "rect",
+        el("title", title) if title else None,
+        x=float(x),
+        y=float(y),
+        width=float(width),
+        height=float(height),
+        fill=fill,
+        stroke=stroke,
+    )
 
 
-def circle(at: XY, radius: float, *, fill: str, stroke: str | None = None, width: float = 1.5, title: str | None = None) -> Markup:
+def circle(
+    at: XY,
+    radius: float,
+    *,
+    fill: str,
+    stroke: str | None = None,
+    width: float = 1.5,
+    title: str | None = None,
+) -> Markup:
     """A circle with a tooltip."""
     return el(
-        "circle", el("title", title) if title else None, cx=float(at[0]), cy=float(at[1]), r=float(radius),
-        fill=fill, stroke=stroke, stroke_width=float(width) if stroke else None,
-    )  # fmt: skip
+        "circle",
+        el("title", title) if title else None,
+        cx=float(at[0]),
+        cy=float(at[1]),
+        r=float(radius),
+        fill=fill,
+        stroke=stroke,
+        stroke_width=float(width) if stroke else None,
+    )
 
 
 def diamond(at: XY, radius: float, *, fill: str, title: str | None = None) -> Markup:
     """A diamond with a tooltip."""
     x, y = at
-    d = f"M{x:.1f} {y - radius:.1f}L{x + radius:.1f} {y:.1f}L{x:.1f} {y + radius:.1f}L{x - radius:.1f} {y:.1f}Z"
+    d = way([(x, y - radius), (x + radius, y), (x, y + radius), (x - radius, y)]) + "Z"
     return el("path", el("title", title) if title else None, d=d, fill=fill, stroke=PAPER, stroke_width=1.5)
 
 
@@ -107,7 +158,10 @@ def spread(wanted: Sequence[float], least: float, low: float, high: float) -> li
     for rank, k in enumerate(order):
         blocks.append([wanted[k] - rank * least, 1.0])
         while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
-            total, count = blocks[-2][0] * blocks[-2][1] + blocks[-1][0] * blocks[-1][1], blocks[-2][1] + blocks[-1][1]
+            total, count = (
+                blocks[-2][0] * blocks[-2][1] + blocks[-1][0] * blocks[-1][1],
+                blocks[-2][1] + blocks[-1][1],
+            )
             blocks[-2:] = [[total / count, count]]
     flat = [value for value, count in blocks for _ in range(round(count))]
     top = max(low, high - least * (len(wanted) - 1))
@@ -122,9 +176,12 @@ def text_width(content: str, size: float) -> float:
     return size * sum(1.0 if ord(letter) > 0x2E7F else 0.56 for letter in content)
 
 
-def swatches(x: float, y: float, items: Sequence[tuple[str, str]], *, size: float = 12.0, step: float = 19.0) -> Markup:
+def swatches(
+    x: float, y: float, items: Sequence[tuple[str, str]], *, size: float = 12.0, step: float = 19.0
+) -> Markup:
     """A legend of coloured squares below each other."""
     return join(
-        rect(x, y + k * step, 16, 12, fill=fill, stroke="#00000022") + text(x + 23, y + k * step + 10.5, name, size=size)
+        rect(x, y + k * step, 16, 12, fill=fill, stroke="#00000022")
+        + text(x + 23, y + k * step + 10.5, name, size=size)
         for k, (fill, name) in enumerate(items)
     )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from transport_abm.core.vocabulary import Mode, Period, TransitMode, label
 from transport_abm.outcomes import OUTCOMES
 from transport_abm.report.charts import VARIANTS, few_years
-from transport_abm.report.figures import form
+from transport_abm.report.figures import Form, form
 from transport_abm.report.markup import Markup, el, join, user_text
 from transport_abm.report.reading import Reading, observed_values
 from transport_abm.report.texts import Texts
@@ -17,13 +17,29 @@ MODES = tuple(mode.name.lower() for mode in Mode)
 PEAKS = (Period.AM.name.lower(), Period.PM.name.lower())
 GROUPS: tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...] = (
     ("table.speed", (("network_speed", PEAKS), ("bus_speed", PEAKS), ("car_time", PEAKS))),
-    ("table.trips", (("trips", ("",)), ("trips_city", ("",)), ("mean_distance", ("",)), ("commute_distance", ("",)), ("commute_share_am", ("",)))),
+    (
+        "table.trips",
+        (
+            ("trips", ("",)),
+            ("trips_city", ("",)),
+            ("mean_distance", ("",)),
+            ("commute_distance", ("",)),
+            ("commute_share_am", ("",)),
+        ),
+    ),
     ("table.passenger_km", (("passenger_km", ("", *MODES)),)),
     ("table.car", (("car_km", ("", "private", "hired")),)),
-    ("table.transit", (("boardings", ("bus", "metro")), ("crowding", ("over_capacity", "mean_load")), ("metro_length", ("",)))),
+    (
+        "table.transit",
+        (
+            ("boardings", ("bus", "metro")),
+            ("crowding", ("over_capacity", "mean_load")),
+            ("metro_length", ("",)),
+        ),
+    ),
     ("table.people", (("residents", ("",)),)),
-)  # fmt: skip
-"""Rows of the table in their groups: outcome and its classes. Outcomes that stand nowhere else follow by themselves."""
+)
+"""Rows of the table in their groups: outcome and its classes. Any other outcomes follow by themselves."""
 ELSEWHERE = frozenset({*VARIANTS, "mode_share", "gap", "converged"})
 MOST_YEARS = 11
 
@@ -44,14 +60,28 @@ def outcome_name(outcome: str, class_: str, words: Texts, *, short: bool = False
     name = words.either(known.label_en, known.label_zh) if known else outcome
     if not class_:
         return name
-    return class_name(class_, words) if short else words("table.of_class", name=name, class_=class_name(class_, words))
+    return (
+        class_name(class_, words)
+        if short
+        else words("table.of_class", name=name, class_=class_name(class_, words))
+    )
 
 
-def plain_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), class_: str | None = None) -> Markup:
+def plain_table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[int] = (),
+    class_: str | None = None,
+) -> Markup:
     """A table with a head; the columns named in ``right`` hold numbers."""
-    top = el("tr", *(el("th", name, scope="col", class_="n" if k in right else None) for k, name in enumerate(head)))
+    top = el(
+        "tr",
+        *(el("th", name, scope="col", class_="n" if k in right else None) for k, name in enumerate(head)),
+    )
     body = [
-        el("tr", *(el("td", cell, class_="n" if k in right else None) for k, cell in enumerate(row))) for row in rows
+        el("tr", *(el("td", cell, class_="n" if k in right else None) for k, cell in enumerate(row)))
+        for row in rows
     ]
     return el("div", el("table", el("thead", top), el("tbody", *body), class_=class_), class_="scroll")
 
@@ -76,16 +106,16 @@ def traffic_table(reading: Reading, words: Texts) -> Markup:
     others = tuple(
         (outcome, tuple(reading.classes(outcome))) for outcome in reading.units if outcome not in named
     )
-    head = [el("th", words("table.outcome"), scope="col"), el("th", words("table.unit"), scope="col")]
+    head = [el("th", words("table.outcome"), scope="col")]
     head += [el("th", str(year), scope="col", class_="n") for year in years]
     head.append(el("th", words("word.published"), scope="col", class_="n"))
     body: list[Markup] = []
     for group, outcomes in (*GROUPS, ("table.other", others)):
         rows = [
-            _row(reading, outcome, class_, years, words, short=k > 0 and classes[0] == "")
+            row
             for outcome, classes in outcomes
-            for k, class_ in enumerate(classes)
             if outcome in reading.units
+            for row in _rows(reading, outcome, classes, years, words)
         ]
         if rows:
             body.append(el("tr", el("th", words(group), colspan=len(head), scope="colgroup"), class_="group"))
@@ -94,18 +124,66 @@ def traffic_table(reading: Reading, words: Texts) -> Markup:
     return el("div", table, class_="scroll")
 
 
-def _row(reading: Reading, outcome: str, class_: str, years: Sequence[int], words: Texts, *, short: bool) -> Markup:
-    """One outcome by year."""
+def _rows(
+    reading: Reading, outcome: str, classes: Sequence[str], years: Sequence[int], words: Texts
+) -> list[Markup]:
+    """One outcome with its classes; parts of a total are written like the total, which leads them."""
+    shapes = {
+        class_: form(
+            reading.units[outcome], [reading.mean(outcome, year, class_=class_) for year in years], words
+        )
+        for class_ in classes
+    }
+    whole = shapes.get("") if len(classes) > 1 else None
+    return [_row(reading, outcome, class_, years, words, shapes[class_], whole) for class_ in classes]
+
+
+def _row(
+    reading: Reading,
+    outcome: str,
+    class_: str,
+    years: Sequence[int],
+    words: Texts,
+    own: Form,
+    whole: Form | None,
+) -> Markup:
+    """One outcome or one class of it by year."""
     points = [reading.point(outcome, year, class_=class_) for year in years]
-    shape = form(reading.units[outcome], [p[0] for p in points], words)
+    short = whole is not None and class_ != ""
+    shape = own
+    if (
+        short
+        and whole is not None
+        and max((abs(p[0]) for p in points if math.isfinite(p[0])), default=0.0) >= 0.1 * whole.scale
+    ):
+        shape = whole
     cells = []
     for p in points:
-        tip = words("table.band", low=shape(p[1]), high=shape(p[2])) if reading.runs > 1 and math.isfinite(p[0]) else None
+        tip = (
+            words("table.band", low=shape(p[1]), high=shape(p[2]))
+            if reading.runs > 1 and math.isfinite(p[0])
+            else None
+        )
         cells.append(el("td", shape(p[0]), class_="n", title=tip))
     published = observed_values(outcome, class_)
-    shown = el("span", f"{shape(published[-1].value)} ({published[-1].year})", title=words.either(published[-1].source, str(words.phrase(published[-1].source)))) if published else None
+    shown = (
+        el(
+            "span",
+            f"{shape(published[-1].value)} ({published[-1].year})",
+            title=words.translate(published[-1].source),
+        )
+        if published
+        else None
+    )
     name = user_text(outcome_name(outcome, class_, words, short=short))
+    unit = (
+        None
+        if short and whole is not None and shape.unit == whole.unit
+        else el("span", f" {shape.unit}", class_="unit")
+    )
     return el(
-        "tr", el("th", name, scope="row", class_="sub" if short else None), el("td", shape.unit, class_="unit"),
-        join(cells), el("td", shown, class_="n"),
-    )  # fmt: skip
+        "tr",
+        el("th", name, unit, scope="row", class_="sub" if short else None),
+        join(cells),
+        el("td", shown, class_="n"),
+    )

@@ -1,8 +1,8 @@
 """Every word of the report in English and Chinese, from two tables.
 
-``texts.csv`` holds the report's own words by key. ``phrases.csv`` holds the Chinese of English texts that come from
-elsewhere (definitions of outcomes, sources, facts of the bundled city), looked up by the English text itself, so that
-a text that changes loses its translation instead of keeping a wrong one.
+``texts.csv`` holds the report's own words by key. ``phrases.csv`` holds the Chinese of English texts that
+come from elsewhere (definitions of outcomes, sources, facts of the bundled city), looked up by the English
+text itself, so that a text that changes loses its translation instead of keeping a wrong one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from transport_abm.core.errors import Fault, InputError
-from transport_abm.report.markup import Markup, el, user_text
+from transport_abm.report.markup import Markup, user_text
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -51,6 +51,11 @@ class Texts:
         """True for Chinese."""
         return self.language == "zh"
 
+    @property
+    def gap(self) -> str:
+        """What stands between two sentences."""
+        return "" if self.zh else " "
+
     def __call__(self, key: str, **values: object) -> str:
         """A text by its key, with its blanks filled in."""
         return text_table()[key][self.language].format(**values)
@@ -63,21 +68,17 @@ class Texts:
         """The one of two texts that is in this language."""
         return zh if self.zh else en
 
-    def phrase(self, en: str) -> Markup:
+    def translate(self, en: str) -> str:
         """A text written in English elsewhere, in this language where a translation is known."""
-        if not self.zh:
-            return user_text(en)
-        known = phrase_table().get(en.strip())
-        # Nobody has translated what a user wrote: it stays as it is, marked as another language for readers aloud.
-        return user_text(known) if known else user_text(en)
+        return phrase_table().get(en.strip(), en) if self.zh else en
+
+    def phrase(self, en: str) -> Markup:
+        """The same as markup; what nobody has translated, such as what a user wrote, stays as it is."""
+        return user_text(self.translate(en))
 
     def join(self, parts: list[str]) -> str:
         """Parts of an enumeration."""
         return ("、" if self.zh else ", ").join(parts)
-
-    def paragraph(self, key: str, **values: object) -> Markup:
-        """A text as a paragraph."""
-        return el("p", self(key, **values))
 
 
 def texts(language: str) -> Texts:
