@@ -16,8 +16,9 @@ from tests.unit.test_metro_tables import LINES, STATIONS, rates
 from transport_abm.core.errors import NetworkError
 from transport_abm.networks.boundaries import DistrictTotals
 from transport_abm.networks.city import City
-from transport_abm.networks.city_build import build_city_from_files, fill_jobs, read_recipe
+from transport_abm.networks.city_build import build_city_from_files, fill_jobs
 from transport_abm.networks.city_check import check_city, strong_parts
+from transport_abm.networks.city_recipe import read_recipe
 from transport_abm.networks.city_zones import place_seeds, share_zones, whole_numbers
 from transport_abm.networks.geo import project
 from transport_abm.networks.ring_areas import ring_from_names, ring_of

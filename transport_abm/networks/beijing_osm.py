@@ -16,6 +16,7 @@ import numpy as np
 import shapely
 from shapely.geometry import Polygon
 
+from transport_abm.core.errors import NetworkError
 from transport_abm.networks.boundaries import (
     Boundaries,
     DistrictTotals,
@@ -26,18 +27,16 @@ from transport_abm.networks.boundaries import (
 from transport_abm.networks.city import F64, City, RoadNetwork
 from transport_abm.networks.city_build import (
     CityParts,
-    CityRecipe,
     build_city,
-    build_meta,
     build_totals,
     fill_jobs,
-    read_metro,
     street_points,
 )
+from transport_abm.networks.city_recipe import CityRecipe, recipe_faults
+from transport_abm.networks.city_sources import build_meta, read_metro, read_roads
 from transport_abm.networks.city_zones import LandPoints
 from transport_abm.networks.geo import project, unproject
 from transport_abm.networks.metro_tables import MetroTable, Opening
-from transport_abm.networks.osm_pbf import read_osm_file
 from transport_abm.networks.reference.districts import district_facts
 from transport_abm.networks.reference.landuse import build_land_use
 from transport_abm.networks.reference.metro import read_metro as read_reference_metro
@@ -45,7 +44,6 @@ from transport_abm.networks.reference.rings import ring_polygons
 from transport_abm.networks.reference.roads import build_reference_roads
 from transport_abm.networks.ring_areas import ring_from_names
 from transport_abm.networks.road_join import join_roads
-from transport_abm.networks.road_supply import build_road_defaults
 
 CRS = "EPSG:32650"
 CENTRE = (116.391, 39.907)
@@ -133,9 +131,12 @@ def build_beijing_osm(shared: Path) -> City:
         If a file is missing or has faults.
     """
     recipe = beijing_recipe(shared)
+    faults = list(recipe_faults(recipe, str(shared)))
+    if faults:
+        raise NetworkError(faults)
     boundaries = read_boundaries(recipe.districts, recipe.datum)
     given = read_district_totals(recipe.population, boundaries, recipe.population_columns)
-    centre = read_osm_file(recipe.roads, build_road_defaults(speed_limits=recipe.speed_limits), CRS)
+    centre = read_roads(recipe, CRS, [])
     area = real_area(centre)
     joint = join_roads(centre, build_reference_roads(), area, REACH_M)
     land, school_places = land_points(boundaries, centre, area)

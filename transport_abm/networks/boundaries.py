@@ -108,6 +108,50 @@ def read_boundaries(
     return Boundaries(tuple(codes), districts, tuple(polygons), found)
 
 
+def read_polygon(path: Path | str) -> BaseGeometry:
+    """Read one area: a GeoJSON geometry, feature or collection of features.
+
+    Parameters
+    ----------
+    path
+        GeoJSON file in WGS 84 degrees.
+
+    Returns
+    -------
+    BaseGeometry
+        Polygon or multipolygon; the union of all polygons of the file.
+
+    Raises
+    ------
+    NetworkError
+        With every fault of the file.
+    """
+    place = Path(path)
+    faults: list[Fault] = []
+    try:
+        data = json.loads(read_text(place, MAX_BYTES))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, NetworkError):
+            raise
+        raise NetworkError(Fault(place.name, "file", "JSON", str(error)[:80])) from None
+    features = data.get("features", [data]) if isinstance(data, dict) else None
+    if not isinstance(features, list) or not features:
+        raise NetworkError(Fault(place.name, "features", "an area", str(type(features).__name__)))
+    shapes = []
+    for k, feature in enumerate(features):
+        geometry = feature.get("geometry", feature) if isinstance(feature, dict) else None
+        if not isinstance(geometry, dict):
+            faults.append(Fault(place.name, f"features[{k}]", "a geometry", str(type(geometry).__name__)))
+        elif (shape := _polygon(place.name, f"features[{k}]", geometry, faults)) is not None:
+            if not shape.is_valid or shape.area == 0:
+                reason = shapely.is_valid_reason(shape)
+                faults.append(Fault(place.name, f"features[{k}]", "a valid polygon", reason))
+            shapes.append(shape)
+    if faults:
+        raise NetworkError(faults)
+    return shapely.union_all(shapes)
+
+
 def build_outlines(shapes: Sequence[BaseGeometry]) -> Outlines:
     """Lay polygons out as outlines; holes are dropped.
 

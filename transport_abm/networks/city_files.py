@@ -70,13 +70,7 @@ def write_city(city: City, folder: Path | str) -> str:
         If the city has faults, or the folder exists and is not a city.
     """
     target = Path(folder).resolve()
-    faults = city_faults(city)
-    if target.exists() and not (target / _TOML).is_file() and (not target.is_dir() or any(target.iterdir())):
-        faults.append(
-            Fault(target.name, "folder", "a new name, an empty folder or an earlier city", "something else")
-        )
-    if not target.parent.is_dir():
-        faults.append(Fault(str(target.parent), "folder", "an existing folder", "none"))
+    faults = city_faults(city) + folder_faults(target)
     if faults:
         raise NetworkError(faults)
     tables = city_tables(city)
@@ -89,6 +83,29 @@ def write_city(city: City, folder: Path | str) -> str:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return digest
+
+
+def folder_faults(folder: Path | str) -> list[Fault]:
+    """List what keeps a city from being written to a folder.
+
+    Parameters
+    ----------
+    folder
+        Folder to write.
+
+    Returns
+    -------
+    list[Fault]
+        Faults; empty if there are none.
+    """
+    target, faults = Path(folder).resolve(), []
+    if target.exists() and not (target / _TOML).is_file() and (not target.is_dir() or any(target.iterdir())):
+        faults.append(
+            Fault(target.name, "folder", "a new name, an empty folder or an earlier city", "something else")
+        )
+    if not target.parent.is_dir():
+        faults.append(Fault(str(target.parent), "folder", "an existing folder", "none"))
+    return faults
 
 
 def city_faults(city: City) -> list[Fault]:

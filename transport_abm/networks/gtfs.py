@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -109,6 +109,7 @@ def read_gtfs(
     train: tuple[float, float],
     roads: RoadNetwork | None = None,
     date: str = "",
+    modes: Iterable[TransitMode] = TransitMode,
 ) -> GtfsTransit:
     """Read the transit lines of a feed.
 
@@ -126,6 +127,8 @@ def read_gtfs(
         Roads for the buses; without them buses are left out.
     date
         Day to count (YYYYMMDD); the Wednesday with most trips if empty.
+    modes
+        Modes to read.
 
     Returns
     -------
@@ -139,7 +142,7 @@ def read_gtfs(
     """
     tables = read_feed(path)
     faults: list[Fault] = []
-    modes = _route_modes(tables["routes.txt"])
+    mode_of = _route_modes(tables["routes.txt"])
     day, services = _services(tables, date, faults)
     runs = _runs(tables, services) if not faults else []
     place = _places(tables["stops.txt"], {stop for run in runs for stop in run.stops})
@@ -152,15 +155,15 @@ def read_gtfs(
         TransitMode.METRO: train,
         TransitMode.BUS: (inputs["transit_supply.bus_places"], inputs["transit_supply.bus_seats"]),
     }
-    for mode in (TransitMode.METRO, TransitMode.BUS):
-        own = [run for run in runs if modes.get(run.route) is mode]
+    for mode in sorted(modes, reverse=True):
+        own = [run for run in runs if mode_of.get(run.route) is mode]
         if mode is TransitMode.BUS and roads is None and own:
             notes.append(f"{len(own)} bus patterns left out: no roads given")
             own = []
         streets = BusPaths(roads, crs) if mode is TransitMode.BUS and roads is not None else None
         names = _route_names(tables["routes.txt"])
         networks.append(_build(mode, own, place, names, rooms[mode], streets, crs, notes))
-    left = sum(modes.get(run.route) is None for run in runs)
+    left = sum(mode_of.get(run.route) is None for run in runs)
     if left:
         notes.append(f"{left} patterns of ferries, cable cars and others left out")
     transit = add_transfers(join_networks(*networks), inputs)
