@@ -257,6 +257,12 @@ def tables() -> str:
     return markdown_table(("File", "What", "Rows", "Tags"), rows)
 
 
+def recipe() -> str:
+    """A commented recipe of a city."""
+    template = ROOT / "transport_abm" / "networks" / "data" / "recipe.toml"
+    return f"```toml\n{template.read_text(encoding='utf-8').rstrip()}\n```"
+
+
 def sources() -> str:
     """Distinct sources of the figures that were read in a source or measured, by table."""
     parts = []
@@ -315,6 +321,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "outcomes-zh": outcomes_zh,
     "parameters": parameters,
     "processes": processes,
+    "recipe": recipe,
     "series": series,
     "sources": sources,
     "states": states,
