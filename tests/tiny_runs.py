@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 
@@ -47,17 +48,26 @@ def tiny_case(
     )  # fmt: skip
 
 
-def finished(case: Scenario, city: City | None = None, *, threads: int = 1) -> TransportModel:
-    """A model that has run to its end; on one thread, which is quicker for so few zones."""
+@contextmanager
+def quick(threads: int = 1) -> Iterator[None]:
+    """One thread, which is quicker for so few zones, and no word on distances out of a small city's reach."""
     before = numba.get_num_threads()
     numba.set_num_threads(threads)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model = TransportModel(case, city=city or tiny_city())
-            model.run()
+            yield
     finally:
         numba.set_num_threads(before)
+
+
+def finished(
+    case: Scenario, city: City | None = None, *, threads: int = 1, check: bool = False
+) -> TransportModel:
+    """A model of a small city that has run to its end."""
+    with quick(threads):
+        model = TransportModel(case, city=city or tiny_city(), check=check)
+        model.run()
     return model
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.tiny_runs import finished, ringed_city, tiny_case, value
+from tests.tiny_runs import finished, quick, ringed_city, tiny_case, value
 from transport_abm.core.vocabulary import Mode, PersonStatus
 from transport_abm.model import Household, Person, TransportModel
 from transport_abm.outcomes import OUTCOMES
@@ -130,12 +130,13 @@ def test_the_data_collector_holds_the_outcomes(model: TransportModel) -> None:
 def test_a_model_goes_on_from_a_file_as_if_it_had_not_stopped() -> None:
     case = tiny_case(sample=0.2, years=(2020, 2023))
     straight = finished(case, ringed_city())
-    stopped = TransportModel(case, city=ringed_city(), progress=lambda what, done: None)
-    stopped.step()
-    stopped.step()
-    resumed = pickle.loads(pickle.dumps(stopped))
-    assert resumed.year == 2021
-    results = resumed.run()
+    with quick():
+        stopped = TransportModel(case, city=ringed_city(), progress=lambda what, done: None)
+        stopped.step()
+        stopped.step()
+        resumed = pickle.loads(pickle.dumps(stopped))
+        assert resumed.year == 2021
+        results = resumed.run()
     pd.testing.assert_frame_equal(results.table, straight.table, check_exact=True)
     np.testing.assert_array_equal(tour_modes(resumed), tour_modes(straight))
     pd.testing.assert_frame_equal(
@@ -143,7 +144,8 @@ def test_a_model_goes_on_from_a_file_as_if_it_had_not_stopped() -> None:
     )
     assert len(resumed.agents_by_type[Person]) == len(straight.agents_by_type[Person])
     # And the one that was copied goes on, too.
-    pd.testing.assert_frame_equal(stopped.run().table, straight.table, check_exact=True)
+    with quick():
+        pd.testing.assert_frame_equal(stopped.run().table, straight.table, check_exact=True)
 
 
 def test_a_model_refuses_a_year_after_its_last(model: TransportModel) -> None:
