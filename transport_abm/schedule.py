@@ -157,32 +157,35 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
         say(item.process, 0.0)
         run_step(item, available, check)
     most = int(inputs["traffic.first_iterations" if first else "traffic.later_iterations"])
-    share: NDArray[np.float64] | None = None
-    gap: dict[str, float] = {}
-    count = np.zeros(0, np.int32)
-    for iteration in range(1, most + 1):
-        if first or iteration == 1:
-            # Destinations look at the travel times of the year before; the first year has none but its own.
-            say(make_tours.process, (iteration - 1) / most)
+
+    def travel_again(done: float, tours_too: bool) -> NDArray[np.int32]:
+        # Destinations look at the travel times of the year before; the first year has none but its own.
+        if tours_too:
+            say(make_tours.process, done)
             run_step(make_tours, available, check)
-        say(choose_modes.process, (iteration - 1) / most)
+        say(choose_modes.process, done)
         run_step(choose_modes, available, check)
         assert world.tours is not None
-        count = trip_count(world.tours, len(world.city.zones))
-        # The first year averages from empty roads; later years start from the year before.
-        weight = (1.0 / iteration if iteration < 4 else 0.25) if first else 0.5
-        say("Traffic on roads and lines", (iteration - 0.5) / most)
-        update_travel(world.travel, world.city, inputs, count, weight=world.weight, step=weight)
-        new_share = _central_share(world, count)
+        return trip_count(world.tours, len(world.city.zones))
+
+    count = travel_again(0.0, True)
+    share = _central_share(world, count)
+    gap: dict[str, float] = {}
+    for iteration in range(1, most + 1):
+        say("Traffic on roads and lines", (iteration - 0.7) / most)
+        # Without flows to begin with, the first year averages from empty roads; else half of the way each time.
+        step = 1.0 / iteration if first and world.start is None and iteration < 4 else 0.5
+        update_travel(world.travel, world.city, inputs, count, weight=world.weight, step=step)
+        count = travel_again((iteration - 0.2) / most, first)
+        before, share = share, _central_share(world, count)
         gap = {
             "road": float(world.travel.road_gap.max()),
-            "share": float(np.abs(new_share - share).max()) if share is not None else 1.0,
+            "share": float(np.abs(share - before).max()),
             "transit": world.travel.transit_change,
         }
         gap["excess"] = max(
             gap[name] / inputs[f"traffic.{name}_gap"] for name in ("road", "share", "transit")
         )
-        share = new_share
         if gap["excess"] <= 1.0:
             break
     assert world.tours is not None

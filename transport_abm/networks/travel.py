@@ -6,14 +6,19 @@ level-of-service table that choices read:  c <- (1 - l) c + l c_new.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from typing import TypeVar
 
+import numba
 import numpy as np
 
 from transport_abm.core.vocabulary import PERIOD_LENGTH_H, Mode, Period, TransitMode, TransitOption
 from transport_abm.networks.assignment import RoadState, assign_roads, link_time_s, skim_roads
-from transport_abm.networks.city import F32, F64, City
+from transport_abm.networks.city import F32, F64, Bool, City
 from transport_abm.networks.level_of_service import (
     ACTIVE_KM,
     CAR_KM,
@@ -50,6 +55,9 @@ OPTION_OF_MODE = {
     Mode.METRO: TransitOption.METRO,
     Mode.BUS_METRO: TransitOption.BUS_METRO,
 }
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -185,18 +193,26 @@ def open_year(travel: Travel, city: City, inputs: YearInputs, start: TravelStart
     travel.metro_length_km = _metro_length_km(city, inputs)
     if travel.road_state[0] is not None:
         return
-    begin = start or TravelStart(np.zeros_like(travel.link_flow_pcuh), np.zeros((len(Period), len(city.transit.stop))))
+    begin = start or TravelStart(
+        np.zeros_like(travel.link_flow_pcuh), np.zeros((len(Period), len(city.transit.stop)))
+    )
     nothing = np.zeros((len(Mode), len(city.zones), len(city.zones)), np.int32)
-    boardings = np.zeros(len(TransitMode))
-    for period in Period:
+    entering = entering_links(city, inputs)
+
+    def start_period(period: Period) -> None:
         problem = _road_problem(travel, city, inputs, period)
         travel.link_flow_pcuh[period] = begin.link_flow_pcuh[period]
         travel.link_time_s[period] = link_time_s(problem, travel.link_flow_pcuh[period])
-        _skim_cars(travel, city, inputs, period, problem, travel.link_time_s[period] + problem.fixed_cost_s, travel.los[period])
+        cost_s = travel.link_time_s[period] + problem.fixed_cost_s
+        _skim_cars(travel, city, inputs, period, problem, cost_s, travel.los[period], entering)
         travel.crowding[period] = update_crowding(
             city.transit, inputs, begin.call_flow[period], year=inputs.year, period=period
         )
-        _update_transit(travel, city, inputs, period, nothing, 0.0, 0.0, travel.los[period], boardings)
+        _update_transit(
+            travel, city, inputs, period, nothing, 0.0, 0.0, travel.los[period], np.zeros(len(TransitMode))
+        )
+
+    _each_period(start_period)
 
 
 def _metro_length_km(city: City, inputs: YearInputs) -> float:
@@ -239,18 +255,61 @@ def update_travel(
     NetworkError
         If demand cannot be served on the network.
     """
-    fresh = np.empty((len(city.zones), len(city.zones), N_LOS), np.float32)
-    change = [0.0]
-    boardings = np.zeros(len(TransitMode))
-    for period in Period:
-        fresh[:] = travel.los[period]
-        _update_roads(travel, city, inputs, period, count[:, period], weight, fresh)
-        change.append(
-            _update_transit(travel, city, inputs, period, count[:, period], weight, step, fresh, boardings)
-        )
+    entering = entering_links(city, inputs)
+
+    def assign_period(period: Period) -> tuple[float, F64]:
+        fresh = travel.los[period].copy()
+        boardings = np.zeros(len(TransitMode))
+        _update_roads(travel, city, inputs, period, count[:, period], weight, fresh, entering)
+        _update_transit(travel, city, inputs, period, count[:, period], weight, step, fresh, boardings)
+        change = _transit_change(travel.los[period], fresh, count[:, period])
         _mix(travel.los[period], fresh, step)
-    travel.transit_change = max(change)
-    travel.boardings = boardings
+        return change, boardings
+
+    results = _each_period(assign_period)
+    travel.transit_change = max(change for change, _ in results)
+    travel.boardings = np.sum([boardings for _, boardings in results], axis=0)
+
+
+def _each_period(work: Callable[[Period], T]) -> list[T]:
+    """Work on every period, several at once where Numba's threads allow it; no period reads what another writes."""
+    threads = min(numba.get_num_threads(), len(Period))
+    if threads == 1 or not _threads_may_nest():
+        return [work(period) for period in Period]
+
+    def alone(period: Period) -> T:
+        numba.set_num_threads(1)
+        return work(period)
+
+    with ThreadPoolExecutor(threads) as pool:
+        # The peaks take longest: they start first.
+        order = sorted(Period, key=lambda period: period not in (Period.AM, Period.PM))
+        done = dict(zip(order, pool.map(alone, order), strict=True))
+    return [done[period] for period in Period]
+
+
+@cache
+def _threads_may_nest() -> bool:
+    """Whether parallel kernels may be called from several Python threads: with OpenMP or TBB only."""
+    for layer in ("omppool", "tbbpool"):
+        try:
+            import_module(f"numba.np.ufunc.{layer}")
+        except ImportError:
+            continue
+        return True
+    return False
+
+
+def _transit_change(old: F32, new: F32, count: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> float:
+    """Mean relative change of generalised transit time over the passengers of a period."""
+    moved = total = 0.0
+    for mode, option in OPTION_OF_MODE.items():
+        before, after = old[..., TRANSIT_MIN + int(option)], new[..., TRANSIT_MIN + int(option)]
+        used = (count[mode] > 0) & np.isfinite(before) & np.isfinite(after)
+        passengers = count[mode][used].astype(np.float64)
+        moved += float((passengers * np.abs(after[used] - before[used])).sum())
+        total += float((passengers * before[used]).sum())
+    return moved / total if total > 0 else 0.0
 
 
 def hourly(inputs: YearInputs, period: Period) -> float:
@@ -266,6 +325,7 @@ def _update_roads(
     count: np.ndarray[tuple[int, ...], np.dtype[np.int32]],
     weight: float,
     fresh: F32,
+    entering: Bool,
 ) -> None:
     """Vehicles of one period to the roads; times, distances and charges into ``fresh``."""
     cars = count[Mode.CAR_DRIVER].astype(np.float64)
@@ -286,7 +346,7 @@ def _update_roads(
     travel.road_gap[period] = flows.relative_gap
     travel.link_flow_pcuh[period] = flows.flow_pcuh
     travel.link_time_s[period] = flows.time_s
-    _skim_cars(travel, city, inputs, period, problem, flows.cost_s, fresh)
+    _skim_cars(travel, city, inputs, period, problem, flows.cost_s, fresh, entering)
 
 
 def _road_problem(travel: Travel, city: City, inputs: YearInputs, period: Period) -> RoadProblem:
@@ -298,12 +358,18 @@ def _road_problem(travel: Travel, city: City, inputs: YearInputs, period: Period
 
 
 def _skim_cars(
-    travel: Travel, city: City, inputs: YearInputs, period: Period, problem: RoadProblem, cost_s: F64, fresh: F32
+    travel: Travel,
+    city: City,
+    inputs: YearInputs,
+    period: Period,
+    problem: RoadProblem,
+    cost_s: F64,
+    fresh: F32,
+    entering: Bool,
 ) -> None:
     """Times, distances and charges along the cheapest ways into ``fresh``."""
     charge, lez = _charges(inputs, period)
-    entering = entering_links(city, inputs).astype(np.float64)
-    attributes = np.stack([travel.link_time_s[period], city.roads.length_m, entering])
+    attributes = np.stack([travel.link_time_s[period], city.roads.length_m, entering.astype(np.float64)])
     skim = skim_roads(problem, cost_s, city.zones.node, attributes)
     time_s, length_m, entries = skim[1], skim[2], skim[3]
     fill_intrazonal(city, time_s, length_m, entries, inputs)
@@ -330,8 +396,8 @@ def _value_of_minute(inputs: YearInputs) -> float:
 def _update_transit(
     travel: Travel, city: City, inputs: YearInputs, period: Period, count: np.ndarray[tuple[int, ...], np.dtype[np.int32]],
     weight: float, step: float, fresh: F32, boardings: F64,
-) -> float:  # fmt: skip
-    """Passengers of one period to the lines; generalised times and fares into ``fresh``. Largest change of times."""
+) -> None:  # fmt: skip
+    """Passengers of one period to the lines; generalised times and fares into ``fresh``."""
     time_s = bus_segment_time_s(city.transit, city.roads, travel.link_time_s[period], inputs)
     demand = np.stack([count[mode] for mode in OPTION_OF_MODE]) * (weight * hourly(inputs, period))
     zone = np.arange(len(city.zones))
@@ -339,17 +405,13 @@ def _update_transit(
     state = StrategyInput(
         time_s * travel.crowding[period].multiplier, travel.crowding[period].frequency_share, demand
     )
-    moved = state.moved(travel.strategy_input[period])
-    change = moved
-    if moved > inputs["transit.same_share"]:
-        change = 0.0
+    if state.moved(travel.strategy_input[period]) > inputs["transit.same_share"]:
         for option in TransitOption:
             key = (int(option), int(period))
             travel.transit_result[key] = assign_transit(
                 travel.services[key], demand[option], time_s, crowding=travel.crowding[period],
                 previous=travel.transit_result.get(key),
             )  # fmt: skip
-            change = max(change, travel.transit_result[key].change)
         travel.strategy_input[period] = state
     results = [travel.transit_result[int(option), int(period)] for option in TransitOption]
     for option, result in zip(TransitOption, results, strict=True):
@@ -378,7 +440,6 @@ def _update_transit(
     _measure_transit(
         travel, city, inputs, period, call_flow, board / max(hourly(inputs, period), 1e-12), time_s, boardings
     )
-    return change
 
 
 def _fill_transit_intrazonal(travel: Travel, total: F32, fare: F32, skims: Mapping[str, F32]) -> None:
