@@ -27,6 +27,8 @@ from transport_abm.policy.scenario import Scenario, scenario_names
 from transport_abm.policy.targets import read_targets
 from transport_abm.report import write_city_map, write_report
 from transport_abm.report.figures import form, nice_step, percent, plain, points, small, ticks
+from transport_abm.report.frames import whole
+from transport_abm.report.ground import LOAD_FILL
 from transport_abm.report.markup import Markup, el, escape
 from transport_abm.report.metro_map import metro_sections
 from transport_abm.report.page import build_page
@@ -177,7 +179,7 @@ def test_page_is_well_formed_and_its_drawings_are_xml(
     text = page(run, folder, tmp_path, language)
     checker = Checker(text)
     drawings = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
-    assert len(drawings) == 11  # share, four variants, modes, two district maps, two road maps, metro
+    assert len(drawings) == 10  # share, four variants, modes, two district maps, roads, metro
     for drawing in drawings:
         ElementTree.fromstring(drawing.replace("&nbsp;", " "))
     assert text.startswith("<!doctype html>")
@@ -409,8 +411,8 @@ def test_city_from_openstreetmap_names_its_contributors_on_every_map(
     city = replace(tiny_city(), meta={"sources": ["extract of OpenStreetMap"], "licence": "ODbL 1.0"})
     write_city(city, tmp_path / "osm")
     text = page(run_of(city), tmp_path / "osm", tmp_path, language)
-    maps = [drawing for drawing in re.findall(r"<svg.*?</svg>", text, re.DOTALL) if "clip" in drawing]
-    assert len(maps) == 5 and all(credit in drawing for drawing in maps)
+    maps = re.findall(r"<svg.*?</svg>", text, re.DOTALL)[-4:]  # two of districts, roads, metro
+    assert all(credit in drawing for drawing in maps) and text.count(credit) == len(maps) + 1
 
 
 def test_hand_drawn_city_credits_nobody(run: Results, folder: Path, tmp_path: Path) -> None:
@@ -437,6 +439,22 @@ def test_road_is_drawn_once_with_its_fuller_direction() -> None:
     pairs = road_pairs(city, flows)
     assert len(pairs.link) == city.roads.n_links // 2
     assert pairs.load[pairs.link == back].tolist() == [0.9] and not (pairs.link == 0).any()
+
+
+def test_road_map_draws_each_load_in_its_colour() -> None:
+    city = tiny_city()
+    flows = pd.DataFrame({"link": np.arange(city.roads.n_links), "load": 0.7})
+    drawn = road_map(city, flows, texts("en"), title="t", credit=None, central=True)
+    paths = re.findall(r'<path d="[^"]*" stroke="(#\w+)"', drawn)
+    assert set(paths) == {LOAD_FILL[1]}  # 60-80 %
+    assert len(paths) == 3  # expressway, primary and secondary roads
+
+
+def test_map_is_equal_in_both_directions() -> None:
+    frame = whole(tiny_city(), (0.0, 0.0, 400.0, 400.0))
+    x, y = frame.xy(np.array([116.40, 116.40 + 1 / 85.3]), np.array([39.92, 39.92 + 1 / 111.03]))
+    assert x[1] - x[0] == pytest.approx(frame.km, rel=0.01)  # 1 %: cos of the mean latitude
+    assert y[0] - y[1] == pytest.approx(frame.km, rel=0.01)
 
 
 def test_flows_of_another_city_are_refused(run: Results, folder: Path, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ MODE_FILL: Mapping[Mode, str] = {
 """Active modes green, transit blue, hired amber, car brown; lightness tells them apart as well."""
 VARIANTS = ("green_share", "green_share_city", "green_share_motorised", "green_share_no_e_bike")
 MOST_BARS = 16
+MOST_SLOT = 92.0
 
 
 class Plot:
@@ -110,8 +111,8 @@ def share_chart(reading: Reading, words: Texts) -> Markup:
         plot.axes(shown),
         _band(plot, model) if reading.runs > 1 else None,
         join(_target_mark(plot, line, model, words) for line in targets),
-        _model_line(plot, model, svg.ACCENT, bad=reading.not_converged),
         join(_observed_mark(plot, row, model, words) for row in observed),
+        _model_line(plot, model, svg.ACCENT, bad=reading.not_converged),
         _share_labels(plot, model, observed, reading, words),
         label=words("chart.share.title"),
         least=640,
@@ -286,7 +287,8 @@ def mode_chart(reading: Reading, words: Texts) -> Markup:
     """
     years = few_years(reading.years, MOST_BARS)
     left, right, top, bottom = 96.0, 760.0, 16.0, 396.0
-    slot = (right - left) / len(years)
+    slot = min(MOST_SLOT, (right - left) / len(years))
+    right = left + slot * len(years)
     width = min(56.0, 0.74 * slot)
     parts: list[Markup] = []
     ends: dict[int, list[tuple[Mode, float, float]]] = {}

@@ -62,7 +62,7 @@ METRO_COLOUR = (
     "#3b6e22",
 )
 INNER_RING = 6
-SMALL_PART = 0.22
+SMALL_PART = 0.17
 """Districts narrower than this share of the city are named on the inner map only."""
 
 
@@ -256,9 +256,18 @@ def _names(axis: Any, city: City, font: str | None, inside: NDArray[np.bool_] | 
                 continue
             lon, lat = float(city.zones.lon[own].mean()), float(city.zones.lat[own].mean())
         axis.text(
-            lon, lat, name, fontsize=10, fontweight="bold", ha="center", va="center", color="#22313a", zorder=9,
-            path_effects=halo, clip_on=True,
-        )  # fmt: skip
+            lon,
+            lat,
+            name,
+            fontsize=10,
+            fontweight="bold",
+            ha="center",
+            va="center",
+            color="#22313a",
+            zorder=9,
+            path_effects=halo,
+            clip_on=True,
+        )
 
 
 def _middle(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> tuple[float, float]:

@@ -21,6 +21,8 @@ F64 = NDArray[np.float64]
 KM_PER_DEGREE = 111.195
 """Length of a degree of latitude on a sphere of 6,371 km [km]."""
 CENTRAL_RING = 6
+CLOSER = 1.4
+"""A second map is worth its place if it is at least so much larger."""
 FINE = 2
 """Path coordinates are whole numbers of halves of a unit."""
 
@@ -98,6 +100,12 @@ def inner(city: City, place: tuple[float, float, float, float]) -> Frame:
     if not inside.any():
         return whole(city, place)
     return frame_of(city.zones.lon[inside], city.zones.lat[inside], place, pad=0.05)
+
+
+def has_outskirts(city: City) -> bool:
+    """True if the city is so much larger than its part inside the 6th ring road that it needs its own map."""
+    place = (0.0, 0.0, 1.0, 1.0)
+    return inner(city, place).scale >= CLOSER * whole(city, place).scale
 
 
 def central(city: City, place: tuple[float, float, float, float]) -> Frame:

@@ -140,7 +140,7 @@ def load_legend(frame: Frame, legend: str, names: Sequence[str], more: str | Non
             width=208.0,
             height=34.0 + 19 * (len(names) + (more is not None)),
             fill=svg.PAPER,
-            fill_opacity=0.88,
+            fill_opacity=0.95,
             rx=3,
         ),
         svg.text(x + 2, y + 11, legend, bold=True, size=12.5),

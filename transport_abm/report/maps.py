@@ -13,7 +13,7 @@ import shapely.ops
 from transport_abm.networks.city import City
 from transport_abm.report import svg
 from transport_abm.report.figures import nice_step, percent, plain
-from transport_abm.report.frames import FINE, Frame, area_path, central, rings_of, scale_bar, whole
+from transport_abm.report.frames import CLOSER, FINE, Frame, area_path, central, rings_of, scale_bar, whole
 from transport_abm.report.markup import Markup, el, join
 from transport_abm.report.texts import Texts
 
@@ -49,6 +49,8 @@ def share_scale(values: Sequence[float]) -> Scale:
     step = max(0.005, nice_step(max(known) - min(known), len(SEQUENCE) - 1))
     first = math.floor(min(known) / step + 1e-9)
     count = min(len(SEQUENCE), max(1, math.floor(max(known) / step + 1e-9) - first + 1))
+    if count == 1:  # one class alone would have no edges to show
+        return Scale((first * step, (first + 1) * step), (SEQUENCE[0], SEQUENCE[3], SEQUENCE[6]))
     edges = tuple((first + k) * step for k in range(1, count))
     fills = tuple(SEQUENCE[round(k * (len(SEQUENCE) - 1) / max(1, count - 1))] for k in range(count))
     return Scale(edges, fills)
@@ -100,17 +102,18 @@ def district_map(
     """
     left = whole(city, (0.0, 0.0, 520.0, 560.0))
     right = central(city, (548.0, 150.0, 372.0, 372.0))
-    full = _panel(city, left, values, scale, words, show, clip=None)
-    zoom = _panel(city, right, values, scale, words, show, clip=f"clip-{_slug(title)}")
+    parts = [_panel(city, left, values, scale, words, show, clip=None), scale_bar(left, words)]
+    if right.scale >= CLOSER * left.scale:
+        parts += [
+            svg.text(right.left, right.top - 10, words("map.central"), fill=svg.MUTED, size=12.5),
+            _panel(city, right, values, scale, words, show, clip=f"clip-{_slug(title)}"),
+            svg.rect(right.left, right.top, right.width, right.height, fill="none", stroke=svg.HAIR),
+            scale_bar(right, words),
+        ]
     return svg.drawing(
         920,
         570,
-        full,
-        scale_bar(left, words),
-        svg.text(right.left, right.top - 10, words("map.central"), fill=svg.MUTED, size=12.5),
-        zoom,
-        svg.rect(right.left, right.top, right.width, right.height, fill="none", stroke=svg.HAIR),
-        scale_bar(right, words),
+        *parts,
         svg.text(right.left, 16, legend, bold=True),
         _legend(right.left, 28, scale, show),
         svg.text(920, 562, credit, anchor="end", size=11, fill=svg.MUTED) if credit else None,

@@ -30,6 +30,7 @@ from transport_abm.report.texts import Texts
 
 METRO_EDGE = (0.4, 0.6, 0.8, 1.0)
 TOP_SECTIONS = 10
+DOTTED_FROM = 3.4
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def metro_map(city: City, flows: pd.DataFrame, words: Texts, *, title: str, cred
     x, y = frame.xy(transit.stop_lon, transit.stop_lat)
     sections = metro_sections(city, flows)
     most = max((s.passengers_h for s in sections), default=1.0) or 1.0
-    drawn, dots = [], []
+    drawn, dots = [], list[svg.XY]()
     for s in reversed(sections):
         a, b = (float(x[s.start]), float(y[s.start])), (float(x[s.end]), float(y[s.end]))
         group = int(np.searchsorted(METRO_EDGE, s.load, side="right"))
@@ -136,7 +137,8 @@ def metro_map(city: City, flows: pd.DataFrame, words: Texts, *, title: str, cred
                 stroke_width=float(width),
             )
         )
-        dots += [a, b]
+        if width >= DOTTED_FROM:  # on thin lines dots would look like gaps
+            dots += [a, b]
     stations = "".join(
         f"M{px:.0f} {py:.0f}h0" for px, py in sorted({(round(px), round(py)) for px, py in dots})
     )
@@ -151,7 +153,7 @@ def metro_map(city: City, flows: pd.DataFrame, words: Texts, *, title: str, cred
             land(city, frame),
             main_roads(city, frame),
             el("g", *drawn, fill="none", stroke_linecap="round"),
-            el("path", d=stations, stroke=svg.PAPER, stroke_width=2.6, stroke_linecap="round"),
+            el("path", d=stations, stroke=svg.PAPER, stroke_width=1.9, stroke_linecap="round"),
             clip_path=f"url(#{clip})",
         ),
         district_names(city, frame, words),

@@ -27,9 +27,10 @@ from transport_abm.report.ground import (
 from transport_abm.report.markup import Markup, el
 from transport_abm.report.texts import Texts
 
-LOAD_EDGE = (0.5, 0.7, 0.85, 1.0)
+LOAD_EDGE = (0.6, 0.8, 1.0, 1.25)
 ROAD_WIDTH = (0.7, 1.0, 1.6, 2.0, 2.6)
-MAIN_WIDER = 1.7
+WIDER = ((0, 1, 1.7), (2, 2, 1.0), (3, 6, 0.6))
+"""First and last link class of a group, and how much wider than the width of its load it is drawn."""
 MOST_BYTES = 700_000
 """Size that one road map may have; small roads are left out until it fits."""
 SMALL = (LinkClass.TERTIARY, LinkClass.LOCAL, LinkClass.PATH)
@@ -128,12 +129,12 @@ def _road_paths(city: City, pairs: RoadPair, frame: Frame, *, central: bool) -> 
     for least in (1.0, 2.0, 4.0, 8.0):
         parts = []
         for g in range(len(LOAD_FILL)):
-            for main in (False, True):
-                chosen = pairs.link[keep & (group == g) & (np.isin(class_, MAIN) == main)]
+            for first, last, wider in reversed(WIDER):
+                chosen = pairs.link[keep & (group == g) & (class_ >= first) & (class_ <= last)]
                 shape = link_shapes(city, chosen)
-                d = lines_path(*shape, frame, least=0.0 if main else least, tolerance=0.4)
+                d = lines_path(*shape, frame, least=0.0 if first == 0 else least, tolerance=0.4)
                 if d:
-                    width = ROAD_WIDTH[g] * (MAIN_WIDER if main else 1.0) * (1.0 if central else 0.8)
+                    width = ROAD_WIDTH[g] * wider * (1.0 if central else 0.8)
                     parts.append(
                         el("path", d=Markup(d), stroke=LOAD_FILL[g], stroke_width=float(width * FINE))
                     )

@@ -7,6 +7,7 @@ import math
 from transport_abm.networks.city import City
 from transport_abm.report.charts import mode_chart, share_chart, variant_charts
 from transport_abm.report.figures import percent, plain, points, small
+from transport_abm.report.frames import has_outskirts
 from transport_abm.report.maps import change_map, share_map
 from transport_abm.report.markup import Markup, el, join, user_text
 from transport_abm.report.metro_map import TOP_SECTIONS, line_name, metro_map, metro_sections, section_name
@@ -234,16 +235,16 @@ def road_section(reading: Reading, city: City, words: Texts, credit: str | None)
     flows = reading.flows("roads", year)
     title = words("map.road.caption", year=year)
     wide = words("map.road.wide", year=year)
-    return section(
-        "map.road",
-        words,
+    maps = [
         figure(
             title,
             road_map(city, flows, words, title=title, credit=credit, central=True),
             words("map.road.note"),
-        ),
-        figure(wide, road_map(city, flows, words, title=wide, credit=credit, central=False)),
-    )
+        )
+    ]
+    if has_outskirts(city):
+        maps.append(figure(wide, road_map(city, flows, words, title=wide, credit=credit, central=False)))
+    return section("map.road", words, *maps)
 
 
 def metro_section(reading: Reading, city: City, words: Texts, credit: str | None) -> Markup | None:
