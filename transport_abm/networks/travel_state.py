@@ -1,0 +1,137 @@
+"""State of the supply side: skims, flows and times by period, and what transit strategies were found on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from transport_abm.core.vocabulary import PERIOD_LENGTH_H, Mode, Period, TransitMode, TransitOption
+from transport_abm.networks.assignment import RoadState
+from transport_abm.networks.city import F32, F64, City
+from transport_abm.networks.level_of_service import ACTIVE_KM, N_LOS
+from transport_abm.networks.road_skims import active_skim_m
+from transport_abm.networks.transit_assignment import (
+    TransitCrowding,
+    TransitResult,
+    TransitService,
+    free_crowding,
+)
+from transport_abm.policy.inputs import YearInputs
+
+OPTION_OF_MODE = {
+    Mode.BUS: TransitOption.BUS,
+    Mode.METRO: TransitOption.METRO,
+    Mode.BUS_METRO: TransitOption.BUS_METRO,
+}
+
+
+@dataclass(frozen=True)
+class StrategyInput:
+    """What transit strategies of a period are found on; while it hardly moves they are kept."""
+
+    perceived_s: F64
+    """By call: running time as felt in the crowd [s]."""
+    frequency_share: F64
+    """By call: share of departures that can be boarded [1]."""
+    demand: F64
+    """By option and pair of zones [persons/h]."""
+
+    def moved(self, other: StrategyInput | None) -> float:
+        """Largest mean relative difference to another one; infinite where there is none.
+
+        Demand counts a tenth: a new demand on the same strategies moves flows, and times only through them.
+        """
+        if other is None:
+            return float("inf")
+        total = max(float(self.demand.sum()), float(other.demand.sum()), 1e-9)
+        return max(
+            float(
+                np.abs(self.perceived_s - other.perceived_s).sum() / max(float(other.perceived_s.sum()), 1e-9)
+            ),
+            float(np.abs(self.frequency_share - other.frequency_share).mean()),
+            float(np.abs(self.demand - other.demand).sum()) / total / 10.0,
+        )
+
+
+@dataclass(frozen=True)
+class TravelStart:
+    """Flows of the base year, from which a first year begins: settled traffic instead of empty roads."""
+
+    link_flow_pcuh: F64
+    """By period and link [pcu/h]."""
+    call_flow: F64
+    """By period and transit call [persons/h]."""
+
+
+@dataclass
+class Travel:
+    """State of the supply side: skims, flows and times by period."""
+
+    radius_km: F32
+    """Mean distance of trips inside each zone [km]."""
+    nearest: np.ndarray[tuple[int], np.dtype[np.int64]]
+    """Nearest other zone of each zone."""
+    los: F32
+    """Level of service, float32 of shape (periods, zones, zones, ``N_LOS``)."""
+    transit_km: F32
+    """Bus and metro km of each transit option: shape (options, periods, 2, zones, zones)."""
+    link_flow_pcuh: F64
+    link_time_s: F64
+    """By period and link."""
+    road_state: list[RoadState | None]
+    road_gap: F64
+    """Relative gap of the road equilibrium by period."""
+    crowding: list[TransitCrowding]
+    transit_result: dict[tuple[int, int], TransitResult] = field(default_factory=dict)
+    transit_change: float = np.inf
+    bus_speed_kmh: F64 = field(default_factory=lambda: np.full(len(Period), np.nan))
+    boardings: F64 = field(default_factory=lambda: np.zeros(len(TransitMode)))
+    """Boardings of bus and metro per weekday."""
+    metro_load: F64 = field(default_factory=lambda: np.zeros(0))
+    """Load over places of each metro section in the morning peak [1]."""
+    metro_passenger_km: F64 = field(default_factory=lambda: np.zeros(0))
+    """Passenger-km of each metro section in the morning peak hour."""
+    metro_length_km: float = 0.0
+    services: dict[tuple[int, int], TransitService] = field(default_factory=dict)
+    strategy_input: list[StrategyInput | None] = field(default_factory=lambda: [None] * len(Period))
+    """By period: what the strategies in force were found on."""
+
+
+def build_travel(city: City, inputs: YearInputs) -> Travel:
+    """Travel before any traffic: walking and cycling distances; the rest is empty.
+
+    Parameters
+    ----------
+    city
+        The city.
+    inputs
+        Parameters of the base year.
+
+    Returns
+    -------
+    Travel
+        To be filled by ``open_year`` and ``update_travel``.
+    """
+    n, periods = len(city.zones), len(Period)
+    active_m = active_skim_m(city, inputs)
+    los = np.zeros((periods, n, n, N_LOS), np.float32)
+    los[..., ACTIVE_KM] = active_m / 1000.0
+    away = active_m.copy()
+    np.fill_diagonal(away, np.inf)
+    return Travel(
+        radius_km=np.diagonal(active_m).astype(np.float32) / np.float32(1000.0),
+        nearest=np.argmin(away, axis=1),
+        los=los,
+        transit_km=np.zeros((len(TransitOption), periods, 2, n, n), np.float32),
+        link_flow_pcuh=np.zeros((periods, city.roads.n_links)),
+        link_time_s=np.zeros((periods, city.roads.n_links)),
+        road_state=[None] * periods,
+        road_gap=np.full(periods, np.inf),
+        crowding=[free_crowding(city.transit) for _ in range(periods)],
+    )
+
+
+def hourly(inputs: YearInputs, period: Period) -> float:
+    """Factor from a period's trips to the flow of its design hour [1/h]."""
+    return inputs[f"traffic.peak_hour_factor_{period.name.lower()}"] / PERIOD_LENGTH_H[period]
