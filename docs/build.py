@@ -134,8 +134,8 @@ def levers() -> str:
     """Levers whose mechanism is built."""
     rows = [
         (
-            f"`{item.id}`", item.name_en, item.unit, f"{item.low:g} to {item.high:g}", f"{item.default:g}",
-            item.ramp, item.clause,
+            f"`{item.id}`", item.name_en, item.unit, f"{_plain(item.low)} to {_plain(item.high)}",
+            _plain(item.default), item.ramp, item.clause,
         )
         for item in read_levers().values()
         if item.built
@@ -148,10 +148,11 @@ def levers() -> str:
 
 def levers_zh() -> str:
     """Levers for the Chinese guide."""
+    chinese = {row["key"]: row["zh"] for row in _rows(ROOT / "transport_abm/report/data/texts.csv")}
     rows = [
         (
-            f"`{item.id}`", item.name_zh, item.unit, f"{item.low:g} ~ {item.high:g}", f"{item.default:g}",
-            item.agency, item.clause,
+            f"`{item.id}`", item.name_zh, chinese.get(f"lever.unit.{item.unit}", item.unit),
+            f"{_plain(item.low)} ~ {_plain(item.high)}", _plain(item.default), item.agency, item.clause,
         )
         for item in read_levers().values()
         if item.built
@@ -297,6 +298,11 @@ def _rows(path: Path) -> list[dict[str, str]]:
     """Rows of a table; lines that start with # are notes."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(line for line in file if not line.startswith("#")))
+
+
+def _plain(number: float) -> str:
+    """A number without powers of ten."""
+    return f"{number:,.10g}"
 
 
 def _area(parameter: Parameter) -> str:
