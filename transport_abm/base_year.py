@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transport_abm.agents.workplaces import PlaceFit, WorkplaceFit
 from transport_abm.core.cache import cache_folder
 from transport_abm.core.vocabulary import Mode
 from transport_abm.networks.travel import TravelStart
@@ -54,6 +55,8 @@ class BaseYear:
     """Largest gap between fitted and observed mode shares [1]."""
     trips_gap: float
     """Relative gap between modelled and observed trips of a normal year [1]."""
+    places: WorkplaceFit | None = None
+    """Distance coefficients of work places and schools."""
     start: TravelStart | None = None
     """Flows of the fitted year: only a place to begin from, whatever the year then settles at."""
 
@@ -112,6 +115,7 @@ def read_base_year(key: str) -> BaseYear | None:
                     tuple(float(c) for c in file["destination_scale"]),
                     float(file["share_gap"]),
                     float(file["trips_gap"]),
+                    _places(file["places"]),
                     TravelStart(file["link_flow"].astype(np.float64), file["call_flow"].astype(np.float64)),
                 )
         except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
@@ -121,9 +125,16 @@ def read_base_year(key: str) -> BaseYear | None:
     return None
 
 
+def _places(table: NDArray[np.float64]) -> WorkplaceFit:
+    """Coefficients of work places, schools of pupils and of students from their table."""
+    work, pupil, student = (PlaceFit(float(row[0]), float(row[1]), bool(row[2])) for row in table)
+    return WorkplaceFit(work, pupil, student, 0.0)
+
+
 def write_base_year(key: str, base: BaseYear, folder: Path | None = None) -> None:
     """Keep constants in the cache; a cache that cannot be written is no fault."""
-    assert base.start is not None
+    assert base.start is not None and base.places is not None
+    places = (base.places.work, base.places.pupil, base.places.student)
     place = folder or cache_folder() / "base_year"
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -135,6 +146,7 @@ def write_base_year(key: str, base: BaseYear, folder: Path | None = None) -> Non
                 destination_scale=base.scales(),
                 share_gap=base.share_gap,
                 trips_gap=base.trips_gap,
+                places=np.array([(fit.beta, fit.mean_km, fit.reached) for fit in places], np.float64),
                 link_flow=base.start.link_flow_pcuh.astype(np.float16),
                 call_flow=base.start.call_flow.astype(np.float16),
             )

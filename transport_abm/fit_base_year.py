@@ -132,7 +132,7 @@ def fit_base_year(
     link_flow = np.minimum(world.travel.link_flow_pcuh, 60_000.0).astype(np.float16).astype(np.float64)
     call_flow = np.stack([crowding.flow for crowding in world.travel.crowding])
     call_flow = np.minimum(call_flow, 60_000.0).astype(np.float16).astype(np.float64)
-    return replace(world.base, start=TravelStart(link_flow, call_flow))
+    return replace(world.base, places=world.places, start=TravelStart(link_flow, call_flow))
 
 
 def _fit_tours(world: World, inputs: YearInputs) -> None:

@@ -71,7 +71,8 @@ def place_work(
     distance_km = world.travel.los[0, :, :, ACTIVE_KM].astype(np.float64)
     world.places = allocate_workplaces(
         persons, households, city.zones, city.districts, distance_km, inputs,
-        seed=world.seed, year=inputs.year, fit=world.places, distance_km=distance_km,
+        seed=world.seed, year=inputs.year, fit=world.places or world.base.places, draw_all=world.places is None,
+        distance_km=distance_km,
     )  # fmt: skip
 
 

@@ -102,6 +102,7 @@ def allocate_workplaces(
     seed: int,
     year: int,
     fit: WorkplaceFit | None = None,
+    draw_all: bool = False,
     distance_km: F64 | None = None,
 ) -> WorkplaceFit:
     """Give every worker a work place and every pupil and student a school.
@@ -125,6 +126,8 @@ def allocate_workplaces(
         Simulated year.
     fit
         Result of the year before. Without it everybody is drawn and the coefficients are fitted.
+    draw_all
+        Draw everybody, though with the coefficients of ``fit``.
     distance_km
         Shape (zones, zones): network distance; straight distance with the detour factor if not given [km].
 
@@ -157,8 +160,9 @@ def allocate_workplaces(
     rank = uniform(seed, Stream.WORKPLACE, persons.id, NO_YEAR, K_NEAR)
     near = works & (rank < share)
     newly = near & (rank >= (fit.balance_share if fit else 0.0))
+    some = fit is not None and not draw_all
     changes = uniform(seed, Stream.JOB_CHANGE, persons.id, year) < inputs["work.job_change_share"]
-    free = works & ((persons.work_zone == NOWHERE) | changes | newly if fit else True)
+    free = works & ((persons.work_zone == NOWHERE) | changes | newly if some else True)
     work = task.match(
         Stream.WORKPLACE, persons.work_zone, works, free, near, job_total(zones, districts, inputs),
         fit.work if fit else None, inputs["work.mean_distance_central_km"], central,
@@ -174,7 +178,7 @@ def allocate_workplaces(
     both = []
     for (who, path, comes), places_of in zip(kinds, places, strict=True):
         before: PlaceFit | None = getattr(fit, path) if fit else None
-        free = who & ((persons.school_zone == NOWHERE) | comes if fit else True)
+        free = who & ((persons.school_zone == NOWHERE) | comes if some else True)
         found = task.match(
             Stream.SCHOOL, persons.school_zone, who, free, nobody, places_of, before,
             inputs[f"school.mean_distance_{path}_km"], everybody, 1.0, inputs["school.slack_share"],

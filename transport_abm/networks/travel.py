@@ -18,6 +18,7 @@ import numpy as np
 from transport_abm.core.vocabulary import Mode, Period, TransitMode, TransitOption
 from transport_abm.networks.assignment import assign_roads, link_time_s, skim_roads
 from transport_abm.networks.city import F32, F64, Bool, City
+from transport_abm.networks.connectors import connect
 from transport_abm.networks.level_of_service import (
     ACTIVE_KM,
     CAR_KM,
@@ -101,9 +102,10 @@ def open_year(travel: Travel, city: City, inputs: YearInputs, start: TravelStart
     def start_period(period: Period) -> None:
         problem = _road_problem(travel, city, inputs, period)
         travel.link_flow_pcuh[period] = begin.link_flow_pcuh[period]
-        travel.link_time_s[period] = link_time_s(problem, travel.link_flow_pcuh[period])
-        cost_s = travel.link_time_s[period] + problem.fixed_cost_s
-        _skim_cars(travel, city, inputs, period, problem, cost_s, travel.los[period], entering)
+        beyond = np.zeros(problem.n_links - city.roads.n_links)
+        time_s = link_time_s(problem, np.concatenate([begin.link_flow_pcuh[period], beyond]))
+        travel.link_time_s[period] = time_s[: city.roads.n_links]
+        _skim_cars(travel, city, inputs, period, problem, time_s, travel.los[period], entering)
         travel.crowding[period] = update_crowding(
             city.transit, inputs, begin.call_flow[period], year=inputs.year, period=period
         )
@@ -230,25 +232,27 @@ def _update_roads(
     problem = _road_problem(travel, city, inputs, period)
     flows = assign_roads(
         problem,
-        city.zones.node,
+        np.arange(len(city.zones), dtype=np.int32),
         demand,
         gap=inputs["traffic.road_gap"],
         max_iterations=int(inputs["traffic.road_iterations"]),
         state=travel.road_state[period],
     )
+    n = city.roads.n_links
     travel.road_state[period] = flows.state
     travel.road_gap[period] = flows.relative_gap
-    travel.link_flow_pcuh[period] = flows.flow_pcuh
-    travel.link_time_s[period] = flows.time_s
-    _skim_cars(travel, city, inputs, period, problem, flows.cost_s, fresh, entering)
+    travel.link_flow_pcuh[period] = flows.flow_pcuh[:n]
+    travel.link_time_s[period] = flows.time_s[:n]
+    _skim_cars(travel, city, inputs, period, problem, flows.time_s, fresh, entering)
 
 
 def _road_problem(travel: Travel, city: City, inputs: YearInputs, period: Period) -> RoadProblem:
-    """Roads of a period with its charge as time."""
+    """Roads of a period with its charge as time, and the zones' connectors."""
     charge, _ = _charges(inputs, period)
-    return road_problem(
+    roads = road_problem(
         city, inputs, period=period, year=inputs.year, charge_s=charge / _value_of_minute(inputs) * 60.0
     )
+    return connect(roads, travel.connectors, len(city.zones), inputs)
 
 
 def _skim_cars(
@@ -257,18 +261,21 @@ def _skim_cars(
     inputs: YearInputs,
     period: Period,
     problem: RoadProblem,
-    cost_s: F64,
+    time_s: F64,
     fresh: F32,
     entering: Bool,
 ) -> None:
-    """Times, distances and charges along the cheapest ways into ``fresh``."""
+    """Times, distances and charges along the cheapest ways into ``fresh``; ``time_s`` includes the connectors."""
     charge, lez = _charges(inputs, period)
-    attributes = np.stack([travel.link_time_s[period], city.roads.length_m, entering.astype(np.float64)])
-    skim = skim_roads(problem, cost_s, city.zones.node, attributes)
-    time_s, length_m, entries = skim[1], skim[2], skim[3]
-    fill_intrazonal(city, time_s, length_m, entries, inputs)
-    fresh[..., CAR_MIN] = time_s / 60.0
-    fresh[..., CAR_KM] = length_m / 1000.0
+    beyond = np.zeros(problem.n_links - city.roads.n_links)
+    length_m = np.concatenate([city.roads.length_m, np.tile(travel.connectors.length_m, 2)])
+    attributes = np.stack([time_s, length_m, np.concatenate([entering.astype(np.float64), beyond])])
+    zone_node = np.arange(len(city.zones), dtype=np.int32)
+    skim = skim_roads(problem, time_s + problem.fixed_cost_s, zone_node, attributes)
+    car_s, car_m, entries = skim[1], skim[2], skim[3]
+    fill_intrazonal(city, car_s, car_m, entries, inputs)
+    fresh[..., CAR_MIN] = car_s / 60.0
+    fresh[..., CAR_KM] = car_m / 1000.0
     # A way that weaves along the border of the area enters it once in law.
     entered = np.where(np.isfinite(entries), np.minimum(entries, 1.0), 0.0)
     fresh[..., CHARGE_CNY] = entered * charge

@@ -9,6 +9,7 @@ import numpy as np
 from transport_abm.core.vocabulary import PERIOD_LENGTH_H, Mode, Period, TransitMode, TransitOption
 from transport_abm.networks.assignment import RoadState
 from transport_abm.networks.city import F32, F64, City
+from transport_abm.networks.connectors import Connectors, build_connectors
 from transport_abm.networks.level_of_service import ACTIVE_KM, N_LOS
 from transport_abm.networks.road_skims import active_skim_m
 from transport_abm.networks.transit_assignment import (
@@ -68,6 +69,8 @@ class TravelStart:
 class Travel:
     """State of the supply side: skims, flows and times by period."""
 
+    connectors: Connectors
+    """How the trips of each zone get on the roads."""
     radius_km: F32
     """Mean distance of trips inside each zone [km]."""
     nearest: np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -120,6 +123,7 @@ def build_travel(city: City, inputs: YearInputs) -> Travel:
     away = active_m.copy()
     np.fill_diagonal(away, np.inf)
     return Travel(
+        connectors=build_connectors(city, inputs),
         radius_km=np.diagonal(active_m).astype(np.float32) / np.float32(1000.0),
         nearest=np.argmin(away, axis=1),
         los=los,
