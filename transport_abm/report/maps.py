@@ -18,10 +18,12 @@ from transport_abm.report.markup import Markup, el, join
 from transport_abm.report.texts import Texts
 
 SEQUENCE = ("#e8f3f1", "#c6e3e0", "#9dcecb", "#6eb5b5", "#41979d", "#1b6f7d", "#084658")
-DIVERGING = ("#8c510a", "#cf9a4b", "#f0dcb4", "#f4f5f5", "#b9e0da", "#57aaa2", "#01665e")
+DIVERGING = ("#8c510a", "#cf9a4b", "#f0dcb4", "#e7ebeb", "#b9e0da", "#57aaa2", "#01665e")
 NO_VALUE = "#e9ecee"
 LAND, LAND_EDGE = "#f4f6f5", "#b7c2c8"
 LABEL_SIZE = 12.5
+LABEL_MOVES = (17.0, -17.0, 33.0, -33.0)
+"""Ways up and down that a label may go to find room."""
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom."""
 
@@ -173,21 +175,10 @@ def _panel(
         )
         spot = _spot(rings, frame)
         if spot is not None:
-            labels.append(
-                _label(
-                    spot,
-                    names[d],
-                    show(value),
-                    fill,
-                    taken,
-                    need=0.62 * _half(names[d], show(value))
-                    if not heart
-                    else 8.0
-                    if clip
-                    else _half(names[d], show(value)),
-                    box=frame.box,
-                )
-            )
+            # Central districts are named on the enlarged map whatever their size.
+            half = _half(names[d], show(value))
+            need = 0.62 * half if not heart else half if clip is None else 0.0
+            labels.append(_label(spot, names[d], show(value), fill, taken, need=need, box=frame.box))
     drawn = el("g", *shapes, transform=f"scale({1 / FINE})")
     if clip is None:
         return drawn + _central_edge(city, frame) + join(labels)
@@ -249,12 +240,16 @@ def _label(
     x, y, radius = spot
     size = LABEL_SIZE
     half = _half(name, value)
-    own = (x - half, y - 15, x + half, y + 17)
-    seen = box[0] - 30 < own[0] and own[2] < box[2] + 1 and box[1] < own[1] and own[3] < box[3] + 1
-    if radius < need or not seen or any(overlap(own, other) for other in taken):
+    for move in (0.0, *LABEL_MOVES) if need == 0.0 else (0.0,):
+        own = (x - half, y + move - 15, x + half, y + move + 17)
+        seen = box[0] - 30 < own[0] and own[2] < box[2] + 1 and box[1] < own[1] and own[3] < box[3] + 1
+        if radius >= need and seen and not any(overlap(own, other) for other in taken):
+            break
+    else:
         return None
     taken.append(own)
-    fits = radius >= half
+    y += move
+    fits = radius >= half and move == 0.0
     ink = "#ffffff" if fits and _dark(fill) else svg.INK
     return svg.text(x, y - 2, name, anchor="middle", fill=ink, size=size, halo=not fits) + svg.text(
         x, y + 14, value, anchor="middle", fill=ink, size=size, bold=True, halo=not fits

@@ -215,6 +215,7 @@ def district_section(reading: Reading, city: City | None, words: Texts, credit: 
             words("map.share.title", year=last),
             share_map(city, now, last, words, credit),
             words("map.share.note"),
+            words.phrase(str(city.meta["note"])) if "note" in city.meta else None,
         )
     ]
     if first < last:

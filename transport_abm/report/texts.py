@@ -8,6 +8,7 @@ text itself, so that a text that changes loses its translation instead of keepin
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,7 @@ from transport_abm.core.errors import Fault, InputError
 from transport_abm.report.markup import Markup, user_text
 
 Language = Literal["en", "zh"]
+_NUMBER = re.compile(r"\d+")
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 
@@ -70,7 +72,15 @@ class Texts:
 
     def translate(self, en: str) -> str:
         """A text written in English elsewhere, in this language where a translation is known."""
-        return phrase_table().get(en.strip(), en) if self.zh else en
+        if not self.zh:
+            return en
+        known = phrase_table().get(en.strip())
+        if known is None:
+            # A text with counts stands in the table with # in their places.
+            known = phrase_table().get(_NUMBER.sub("#", en.strip()))
+            for number in _NUMBER.findall(en) if known else ():
+                known = str(known).replace("#", number, 1)
+        return known or en
 
     def phrase(self, en: str) -> Markup:
         """The same as markup; what nobody has translated, such as what a user wrote, stays as it is."""
