@@ -52,6 +52,7 @@ SUBMODELS = (
     ("Base year", "base_year.py"),
     ("Road equilibrium", "networks/assignment.py"),
     ("Road links", "networks/road_problem.py"),
+    ("From zones to roads", "networks/connectors.py"),
     ("Times and distances", "networks/road_skims.py"),
     ("Transit strategies and crowding", "networks/transit_assignment.py"),
     ("Transit service and walks to stops", "networks/transit_service.py"),
