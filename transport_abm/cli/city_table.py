@@ -48,10 +48,10 @@ _FACTS = {
 }
 _ABOUT = """\
 These are times of the model, not observations: by car from the nearest road node on an empty network (free
-speeds and delays at signals), by transit with empty vehicles at midday, waits included. Places are points set
-by hand and rounded to 0.005 degrees, as are the stations of the bundled city: walks to stations differ by that
-rounding, so the times without walks compare the lines best. One direction, from the first place to the second;
-`-` where a place lies outside a city or cannot be reached."""
+speeds and delays at signals), by transit with empty vehicles at midday, waits included. Places are points
+set by hand and rounded to 0.005 degrees, as are the stations of the bundled city: walks to stations differ
+by that rounding, so the times without walks compare the lines best. One direction, from the first place to
+the second; `-` where a place lies outside a city or cannot be reached."""
 _ABOUT_ZH = """\
 这些是模型的时间，不是观测值：驾车从最近的道路节点出发，道路空载（自由流速度和信号延误）；公共交通为平峰，
 车内无拥挤，含候车。地点为手工设定的点，取整到 0.005 度，内置城市的车站也是如此：到站步行因此有差别，
@@ -70,9 +70,8 @@ def finding_text(what: str, zh: bool) -> str:
 @cache
 def _findings() -> dict[str, str]:
     """Chinese sentence of each finding; numbers are written {}."""
-    path = files("transport_abm.cli") / "data" / "findings.csv"
-    with path.open(encoding="utf-8", newline="") as stream:
-        return {row["en"]: row["zh"] for row in csv.DictReader(stream)}
+    text = (files("transport_abm.cli") / "data" / "findings.csv").read_text(encoding="utf-8")
+    return {row["en"]: row["zh"] for row in csv.DictReader(text.splitlines())}
 
 
 def info_rows(facts: Mapping[str, Any], zh: bool) -> list[tuple[str, str]]:

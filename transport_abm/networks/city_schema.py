@@ -181,7 +181,7 @@ def city_tables(city: City) -> Tables:
         Columns by name, by file.
     """
     districts, zones, roads, transit = city.districts, city.zones, city.roads, city.transit
-    headway = np.asarray(transit.line_headway_min, np.float64).reshape(len(transit.line_mode), -1)
+    headway = np.asarray(transit.line_headway_min, np.float64).reshape(len(transit.line_mode), len(Period))
     district_outlines, district_points = _outline_tables(districts.outlines)
     zone_outlines, zone_points = _outline_tables(zones.outlines)
     point = ("lon", "lat", "x_m", "y_m")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -109,7 +109,7 @@ def read_gtfs(
     train: tuple[float, float],
     roads: RoadNetwork | None = None,
     date: str = "",
-    modes: Iterable[TransitMode] = TransitMode,
+    modes: Collection[TransitMode] = tuple(TransitMode),
 ) -> GtfsTransit:
     """Read the transit lines of a feed.
 
@@ -155,8 +155,8 @@ def read_gtfs(
         TransitMode.METRO: train,
         TransitMode.BUS: (inputs["transit_supply.bus_places"], inputs["transit_supply.bus_seats"]),
     }
-    for mode in sorted(modes, reverse=True):
-        own = [run for run in runs if mode_of.get(run.route) is mode]
+    for mode in (TransitMode.METRO, TransitMode.BUS):
+        own = [run for run in runs if mode_of.get(run.route) is mode and mode in modes]
         if mode is TransitMode.BUS and roads is None and own:
             notes.append(f"{len(own)} bus patterns left out: no roads given")
             own = []

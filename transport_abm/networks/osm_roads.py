@@ -131,7 +131,9 @@ def read_osm_place(
             )
             graph = ox.graph_from_polygon(polygon, custom_filter=custom, simplify=False, retain_all=True)
     except Exception as error:  # the network, the server and OSMnx each have their own kinds
-        got = f"{type(error).__name__}: {str(error)[:100]}"
+        # Errors of the connection are OSErrors; what they say of pools and retries helps nobody.
+        lost = isinstance(error, OSError)
+        got = f"no connection ({type(error).__name__})" if lost else f"{type(error).__name__}: {error}"[:100]
         raise NetworkError(Fault(name, "Overpass", "an answer with roads", got)) from None
     return _build(graph, name, defaults, crs)
 
