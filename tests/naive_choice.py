@@ -38,7 +38,10 @@ def utilities(tour, spread, flag, weight, shared, parks, los, zone, t: ChoiceTer
     for a, b, p in trips:
         between = float(los[p, a, b, ACTIVE_KM])
         real.append(between + (float(spread) - 1) * min(between, float(zone[a, kernel.RADIUS_KM])))
-    ratio = [r / float(los[p, a, b, ACTIVE_KM]) if los[p, a, b, ACTIVE_KM] > 0 else 1.0 for r, (a, b, p) in zip(real, trips, strict=True)]
+    ratio = [
+        r / float(los[p, a, b, ACTIVE_KM]) if los[p, a, b, ACTIVE_KM] > 0 else 1.0
+        for r, (a, b, p) in zip(real, trips, strict=True)
+    ]
     mean = lambda values: sum(values) / n  # noqa: E731
     per_leg = lambda column: [float(los[p, a, b, column]) for a, b, p in trips]  # noqa: E731
     car_min = [x * r for x, r in zip(per_leg(CAR_MIN), ratio, strict=True)]
@@ -56,8 +59,12 @@ def utilities(tour, spread, flag, weight, shared, parks, los, zone, t: ChoiceTer
         if flag & kernel.HAS_BICYCLE:
             out[Mode.BICYCLE] = value(Mode.BICYCLE, t.cycle_weight * mean(rides), 0, True)
         if flag & kernel.CAN_SHARE_BICYCLE and shared < zone[origin, kernel.SHARED_CHANCE]:
-            price = mean([t.shared_first_cny + t.shared_cny_min * max(0, x - t.shared_first_min) for x in rides])
-            out[Mode.SHARED_BICYCLE] = value(Mode.SHARED_BICYCLE, t.cycle_weight * (mean(rides) + t.shared_walk_min), price, True)
+            price = mean(
+                [t.shared_first_cny + t.shared_cny_min * max(0, x - t.shared_first_min) for x in rides]
+            )
+            out[Mode.SHARED_BICYCLE] = value(
+                Mode.SHARED_BICYCLE, t.cycle_weight * (mean(rides) + t.shared_walk_min), price, True
+            )
     if max(real) <= t.e_bike_max_km and flag & kernel.HAS_E_BIKE:
         minutes = mean([t.cycle_start_min + r / t.e_bike_kmh * 60 for r in real])
         out[Mode.E_BIKE] = value(Mode.E_BIKE, t.e_bike_weight * minutes, t.e_bike_cny_km * mean(real), True)
@@ -70,23 +77,39 @@ def utilities(tour, spread, flag, weight, shared, parks, los, zone, t: ChoiceTer
     charge, lez = mean(per_leg(CHARGE_CNY)), mean(per_leg(LEZ_CNY))
     wait = t.hired_wait_weight * mean([float(zone[a, kernel.TAXI_WAIT_MIN]) for a, _, _ in trips])
     taxi = mean([t.taxi_flag_cny + t.taxi_cny_km * max(0, k - t.taxi_flag_km) for k in car_km])
-    ride = mean([t.ride_hail_flag_cny + t.ride_hail_cny_km * k + t.ride_hail_cny_min * m for k, m in zip(car_km, car_min, strict=True)])
+    ride = mean(
+        [
+            t.ride_hail_flag_cny + t.ride_hail_cny_km * k + t.ride_hail_cny_min * m
+            for k, m in zip(car_km, car_min, strict=True)
+        ]
+    )
     out[Mode.TAXI] = value(Mode.TAXI, wait + mean(car_min), taxi + charge, False)
-    out[Mode.RIDE_HAIL] = value(Mode.RIDE_HAIL, wait * t.ride_hail_wait_factor + mean(car_min), ride + charge, False)
-    ends = t.walk_weight * float(zone[destination, kernel.PARK_WALK_MIN]) + float(zone[destination, kernel.PARK_SEARCH_MIN])
+    out[Mode.RIDE_HAIL] = value(
+        Mode.RIDE_HAIL, wait * t.ride_hail_wait_factor + mean(car_min), ride + charge, False
+    )
+    ends = t.walk_weight * float(zone[destination, kernel.PARK_WALK_MIN]) + float(
+        zone[destination, kernel.PARK_SEARCH_MIN]
+    )
     per_km = t.bev_cny_km if flag & kernel.NEV_CAR else t.ice_cny_km
     cost = per_km * mean(car_km) + charge + (0 if flag & kernel.NEV_CAR else lez)
     if parks < t.parking_paid_share:
-        places = [(destination, t.parking_hour[int(tour[1])])] + ([(stop, t.parking_hour[-1])] if stop >= 0 else [])
+        places = [(destination, t.parking_hour[int(tour[1])])] + (
+            [(stop, t.parking_hour[-1])] if stop >= 0 else []
+        )
         for place, hours in places:
             first, after = float(zone[place, kernel.PARKING_FIRST]), float(zone[place, kernel.PARKING_AFTER])
             cost += (first * min(hours, 1) + after * max(0, hours - 1)) / n
-    in_area = any(zone[z, kernel.RING] <= t.restricted_ring for z in (origin, destination, *([stop] if stop >= 0 else [])))
+    in_area = any(
+        zone[z, kernel.RING] <= t.restricted_ring
+        for z in (origin, destination, *([stop] if stop >= 0 else []))
+    )
     barred = bool(flag & kernel.RESTRICTED) and in_area and (tour[5] < 3 or tour[6] < 3)
     if not barred and flag & kernel.HAS_CAR:
         out[Mode.CAR_DRIVER] = value(Mode.CAR_DRIVER, mean(car_min) + ends / n, cost, False)
     if not barred and flag & kernel.CAN_RIDE:
-        out[Mode.CAR_PASSENGER] = value(Mode.CAR_PASSENGER, mean(car_min), t.passenger_cost_share * cost, False)
+        out[Mode.CAR_PASSENGER] = value(
+            Mode.CAR_PASSENGER, mean(car_min), t.passenger_cost_share * cost, False
+        )
     return out
 
 
@@ -112,9 +135,13 @@ def chosen(utility: dict[Mode, float], theta: np.ndarray, key: np.uint64, addres
     for nest in Nest:
         inside = [u for mode, u in utility.items() if NEST_OF_MODE[mode] is nest]
         if inside:
-            nests[nest] = theta[nest] * math.log(sum(math.exp(u / theta[nest]) for u in inside)) + draw(kernel.K_NEST + nest)
+            nests[nest] = theta[nest] * math.log(sum(math.exp(u / theta[nest]) for u in inside)) + draw(
+                kernel.K_NEST + nest
+            )
     if not nests:
         return -1
     best = max(nests, key=lambda nest: nests[nest])
-    inside_best = {m: u / theta[best] + draw(kernel.K_MODE + m) for m, u in utility.items() if NEST_OF_MODE[m] is best}
+    inside_best = {
+        m: u / theta[best] + draw(kernel.K_MODE + m) for m, u in utility.items() if NEST_OF_MODE[m] is best
+    }
     return int(max(inside_best, key=lambda m: inside_best[m]))

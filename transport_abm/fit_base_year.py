@@ -197,7 +197,9 @@ def _fit_constants(world: World, inputs: YearInputs, tolerance: float) -> None:
         share = expected_central_share(
             world.tours, world.travellers, world.travel.los, zone, terms, world.central, seed=world.seed
         )
-        gap = float(np.abs(share - observed).max())
+        # Shares of modes that this city does not have go to the others, as in the rule.
+        wanted = np.where(share > 0, observed, 0.0) / observed[share > 0].sum()
+        gap = float(np.abs(share - wanted).max())
         if gap < tolerance:
             break
         points.append(constant)

@@ -13,6 +13,7 @@ import pandas as pd
 from transport_abm.agents.mode_choice import choice_terms, choose, zone_terms
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.agents.tours import PERSON, Tours
+from transport_abm.base_year import BASE_YEAR
 from transport_abm.builder import build_world, run_seed
 from transport_abm.core.errors import ConvergenceWarning, RunError
 from transport_abm.core.mesa_view import (
@@ -126,8 +127,8 @@ class TransportModel(ColumnModel):
 
     @property
     def years(self) -> range:
-        """Years of the run."""
-        return range(self.case.years[0], self.case.years[1] + 1)
+        """Years that run: from the base year on, whichever year is the first to be reported."""
+        return range(min(BASE_YEAR, self.case.years[0]), self.case.years[1] + 1)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -161,9 +162,10 @@ class TransportModel(ColumnModel):
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        self._tables.append(record_outcomes(settled.view))
-        self._record_flows(year)
-        self.datacollector.collect(self)
+        if year >= self.case.years[0]:
+            self._tables.append(record_outcomes(settled.view))
+            self._record_flows(year)
+            self.datacollector.collect(self)
 
     def run(self) -> Results:
         """Run all years that are left.
@@ -216,7 +218,7 @@ class TransportModel(ColumnModel):
 
     def _record_flows(self, year: int) -> None:
         """Flows of the peaks, for the maps; the first and last year and every fifth."""
-        if year not in (self.years.start, self.years.stop - 1) and year % 5:
+        if year not in self.case.years and year % 5:
             return
         world = self.world
         flow, roads = world.travel.link_flow_pcuh, world.city.roads

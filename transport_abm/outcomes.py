@@ -297,9 +297,9 @@ def network_speed(view: YearView) -> Iterator[Row]:
 
 @outcome(
     "km/h",
-    "Bus speed in the morning peak",
-    "早高峰公交运营速度",
-    "bus-km over bus-hours inside the 5th ring, dwell time included",
+    "Bus speed",
+    "公交运营速度",
+    "bus-km over bus-hours of all lines in the peaks, dwell time included",
 )
 def bus_speed(view: YearView) -> Iterator[Row]:
     """Mean running speed of buses in the peaks."""

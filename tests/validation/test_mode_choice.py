@@ -16,7 +16,16 @@ from transport_abm.agents import kernels_choice as kernel
 from transport_abm.agents.mode_choice import choice_terms, corrected_constant
 from transport_abm.core.draws import Stream, stream_key
 from transport_abm.core.vocabulary import Mode
-from transport_abm.networks.level_of_service import ACTIVE_KM, CAR_KM, CAR_MIN, CHARGE_CNY, LEZ_CNY, N_LOS, TRANSIT_CNY, TRANSIT_MIN
+from transport_abm.networks.level_of_service import (
+    ACTIVE_KM,
+    CAR_KM,
+    CAR_MIN,
+    CHARGE_CNY,
+    LEZ_CNY,
+    N_LOS,
+    TRANSIT_CNY,
+    TRANSIT_MIN,
+)
 from transport_abm.policy.inputs import year_inputs
 
 ALL_FLAGS = 127
@@ -70,7 +79,9 @@ def kernel_utilities(i, day, t):
     """Utilities of tour i from the kernel, with its own addressed draws."""
     tour, spread, address, flag, weight, los, zone = day
     key = stream_key(7, Stream.MODE, 0)
-    drawn = tuple(float(kernel.hash_uniform(key, address[i], np.uint64(k))) for k in (kernel.K_SHARED, kernel.K_PARKING))
+    drawn = tuple(
+        float(kernel.hash_uniform(key, address[i], np.uint64(k))) for k in (kernel.K_SHARED, kernel.K_PARKING)
+    )
     v = np.empty(kernel.N_MODE)
     kernel.tour_utility(tour[i, 2], tour[i, 3], tour[i, 4], tour[i, 5], tour[i, 6], tour[i, 1], spread[i], flag[i], weight[i], drawn, los, zone, t, v)  # fmt: skip
     return v, drawn
@@ -114,7 +125,9 @@ def test_expected_shares_equal_the_mean_of_the_twins_probabilities() -> None:
     np.testing.assert_allclose(total[0], twin, rtol=LAST_PLACES)
 
 
-@pytest.mark.parametrize(("theta", "car"), [(1.0, 1 / 3), (0.5, 1 / (1 + math.sqrt(2))), (0.1, 1 / (1 + 2**0.1)), (1e-9, 0.5)])
+@pytest.mark.parametrize(
+    ("theta", "car"), [(1.0, 1 / 3), (0.5, 1 / (1 + math.sqrt(2))), (0.1, 1 / (1 + 2**0.1)), (1e-9, 0.5)]
+)
 def test_red_bus_blue_bus(theta: float, car: float) -> None:
     """V-15: two equal buses in one nest and a car share like two modes as the buses become one."""
     v = np.full(kernel.N_MODE, -np.inf)
@@ -140,13 +153,17 @@ def test_log_share_rule_finds_the_constants_behind_any_shares(seed: int) -> None
     tour, spread, address, flag, weight, los, zone = random_day(seed)
     los[..., ACTIVE_KM] *= 0.25
     rng = np.random.default_rng(seed)
-    flag[:] = np.where(rng.random(len(flag)) < 0.5, ALL_FLAGS - kernel.RESTRICTED, kernel.HAS_BICYCLE | kernel.CAN_RIDE)
+    flag[:] = np.where(
+        rng.random(len(flag)) < 0.5, ALL_FLAGS - kernel.RESTRICTED, kernel.HAS_BICYCLE | kernel.CAN_RIDE
+    )
     central, total = np.ones(len(zone), bool), np.empty((1, kernel.N_MODE))
     t, key = terms(), stream_key(7, Stream.MODE, 0)
     true = t.constant + np.append(0.0, rng.uniform(-1, 1, len(Mode) - 1))
 
     def share(constant: np.ndarray) -> np.ndarray:
-        kernel.expected_trips(tour, spread, address, flag, weight, los, zone, t._replace(constant=constant), key, central, total)
+        kernel.expected_trips(
+            tour, spread, address, flag, weight, los, zone, t._replace(constant=constant), key, central, total
+        )
         return total[0] / total[0].sum()
 
     observed, constant = share(true), t.constant
@@ -174,7 +191,9 @@ def test_draws_follow_the_probabilities() -> None:
     many = np.repeat(tour, n, axis=0)
     many[:, 0] = 0
     mode = np.empty(n, np.int8)
-    kernel.choose_modes(many, np.repeat(spread, n), np.arange(n, dtype=np.uint64), flag, weight, los, zone, t, key, mode)
+    kernel.choose_modes(
+        many, np.repeat(spread, n), np.arange(n, dtype=np.uint64), flag, weight, los, zone, t, key, mode
+    )
     share = np.bincount(mode, minlength=kernel.N_MODE) / n
     error = np.sqrt(probability * (1 - probability) / n)
     assert np.all(np.abs(share - probability) <= 4 * error + 1e-12)
@@ -190,7 +209,9 @@ def test_same_bits_on_one_and_two_threads() -> None:
         numba.set_num_threads(threads)
         mode, total = np.empty(len(tour), np.int8), np.empty((chunks, kernel.N_MODE))
         kernel.choose_modes(tour, spread, address, flag, weight, los, zone, t, key, mode)
-        kernel.expected_trips(tour, spread, address, flag, weight, los, zone, t, key, np.ones(len(zone), bool), total)
+        kernel.expected_trips(
+            tour, spread, address, flag, weight, los, zone, t, key, np.ones(len(zone), bool), total
+        )
         results.append((mode.tobytes(), total.sum(axis=0).tobytes()))
     numba.set_num_threads(before)
     assert results[0] == results[1]

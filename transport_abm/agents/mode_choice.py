@@ -78,6 +78,8 @@ def choice_terms(constant: NDArray[np.float64], fares: Fares, inputs: YearInputs
     }
     petrol = inputs["prices.petrol_cny_l"] * inputs["prices.petrol_factor"]
     home_electricity = inputs["prices.electricity_home_cny_kwh"] * inputs["prices.electricity_factor"]
+    public_electricity = inputs["prices.electricity_public_cny_kwh"] * inputs["prices.electricity_factor"]
+    at_home = mc["home_charging_share"]
     taxi = inputs["fares.taxi_factor"]
     # Separate lanes make riding more attractive; the factor is one at the share that holds in the base year.
     riding = cycle_factor(inputs)
@@ -109,7 +111,7 @@ def choice_terms(constant: NDArray[np.float64], fares: Fares, inputs: YearInputs
         hired_wait_weight=mc["hired_wait_weight"],
         ride_hail_wait_factor=mc["ride_hail_wait_factor"],
         ice_cny_km=mc["ice_l_km"] * petrol,
-        bev_cny_km=mc["bev_kwh_km"] * home_electricity,
+        bev_cny_km=mc["bev_kwh_km"] * (at_home * home_electricity + (1.0 - at_home) * public_electricity),
         passenger_cost_share=mc["passenger_cost_share"],
         credit_cny_km=mc["credit_car_kg_km"] * inputs["carbon_credit.cny_kg"],
         restricted_ring=float(RING_OF_TAIL_NUMBER),
@@ -282,7 +284,11 @@ def corrected_constant(
     theta
         Nest parameters [1].
     """
-    step = theta[np.array(NEST_OF_MODE)] * np.log(observed / modelled)
+    # A mode that nobody can use in this city (no metro, say) keeps its constant, and its share goes to the others.
+    used = modelled > 0
+    wanted = np.where(used, observed, 0.0) / observed[used].sum()
+    step = np.zeros_like(constant)
+    step[used] = theta[np.array(NEST_OF_MODE)][used] * np.log(wanted[used] / modelled[used])
     new = constant + step
     return np.asarray(new - new[Mode.WALK])
 

@@ -48,7 +48,7 @@ def open_city(name: str) -> tuple[City, str]:
 
 def city_folder(name: str) -> Path:
     """Folder where a city of this name is, or would be."""
-    if "/" in name or Path(name).is_dir():
+    if "/" in name or (Path(name) / "city.toml").is_file():
         return Path(name)
     if name == REFERENCE:
         return cache_folder() / "cities" / f"{REFERENCE}-{_reference_version()}"

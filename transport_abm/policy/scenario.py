@@ -18,6 +18,7 @@ from transport_abm.policy.schema import FrozenValues, Schema, moved_faults, show
 from transport_abm.policy.tables import data_folder
 
 LARGEST_FILE_BYTES = 1_000_000
+FIRST_YEAR = 2020
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 Traffic = Literal["L1"]
@@ -31,6 +32,8 @@ def _tuple(value: object) -> object:
 
 def _ascending(years: tuple[int, int]) -> tuple[int, int]:
     """The first year is not after the last."""
+    if years[0] < FIRST_YEAR:
+        raise ValueError(f"a first year of {FIRST_YEAR} or later, the base year of the people and the network")
     if years[0] > years[1]:
         raise ValueError("a first year not after the last")
     return years
