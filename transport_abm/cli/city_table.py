@@ -160,6 +160,14 @@ def comparison_text(result: Mapping[str, Any], zh: bool) -> str:
         origin = f"Printed by `{command}` on {today}, transport_abm {__version__}, year {result['year']}."
     lines = [f"# {title}", "", origin, "", _ABOUT_ZH if zh else _ABOUT]
     lines += ["", f"- A: {a['name']}, `{a['digest'][:16]}`", f"- B: {b['name']}, `{b['digest'][:16]}`"]
+    heads = (
+        ("比值 B / A", "对数", "10%", "中位数", "90%") if zh else ("B / A", "Pairs", "10 %", "Median", "90 %")
+    )
+    lines += ["", f"| {' | '.join(heads)} |", "|---|---:|---:|---:|---:|"]
+    for measure, titles in COMPARED.items():
+        spread = result["summary"][measure]
+        shown = [_number(spread[name], ".2f") for name in ("q10", "median", "q90")]
+        lines.append(f"| {titles[zh]} | {spread['pairs']} | {' | '.join(shown)} |")
     for title, names, rows in comparison_rows(result, zh):
         lines += [
             "",

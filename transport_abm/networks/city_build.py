@@ -102,7 +102,11 @@ def build_city_from_files(recipe: CityRecipe, tell: Tell | None = None) -> City:
     crs = recipe.crs
     if boundaries and not crs:
         crs = projected_crs(boundaries.districts.outlines.lon, boundaries.districts.outlines.lat)
-    tell("Reading roads")
+    tell(
+        "Reading roads"
+        if recipe.roads
+        else "Asking Overpass for roads; a busy server is asked again every minute"
+    )
     notes = [
         "spread within districts: residents by ends of local streets, jobs by ends of all streets (prior)"
     ]

@@ -17,6 +17,9 @@ from transport_abm.networks.city import F64
 
 MAX_BYTES = 500_000_000
 """Largest table after decompression [bytes]."""
+MAX_RATIO = 200
+"""Largest decompressed over packed size; tables pack 5 to 40 fold."""
+_RATIO_FREE_BYTES = 20_000_000
 MAX_TEXT = 2_000
 _MAX_FAULTS = 20
 
@@ -44,6 +47,8 @@ def read_text(path: Path, limit: int = MAX_BYTES) -> str:
     try:
         if not path.is_file():
             raise NetworkError(Fault(path.name, "file", "a file", "no such file"))
+        if path.suffix == ".gz":
+            limit = min(limit, max(path.stat().st_size * MAX_RATIO, _RATIO_FREE_BYTES))
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             data = file.read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:
