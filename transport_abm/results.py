@@ -25,6 +25,15 @@ COLUMNS = ("outcome", "year", "district", "class", "value", "unit")
 FILES = {"outcomes": "outcomes.parquet", "roads": "roads.parquet", "transit": "transit.parquet"}
 MANIFEST = "manifest.json"
 FORMAT = 1
+NEEDED = {
+    "run": str,
+    "scenario": dict,
+    "city": dict,
+    "base_year": dict,
+    "parameter_tags": dict,
+    "versions": dict,
+}
+"""What a manifest must hold, and of what kind."""
 
 
 @dataclass(frozen=True)
@@ -148,8 +157,7 @@ class Results:
             raise StoreError(f"{folder}: expected a run directory, got nothing there")
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-            if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-                faults.append(Fault(MANIFEST, "format", str(FORMAT), repr(_format_of(manifest))))
+            faults += _manifest_faults(manifest)
         except (OSError, ValueError, RecursionError) as error:
             manifest = {}
             faults.append(Fault(MANIFEST, "file", "a manifest in JSON", type(error).__name__))
@@ -158,23 +166,49 @@ class Results:
                 tables[name] = pd.read_parquet(folder / file)
             except (OSError, ValueError) as error:
                 faults.append(Fault(file, "file", "a Parquet table", type(error).__name__))
-        if "outcomes" in tables and tuple(tables["outcomes"].columns) != COLUMNS:
-            faults.append(
-                Fault(
-                    FILES["outcomes"],
-                    "columns",
-                    ", ".join(COLUMNS),
-                    ", ".join(map(str, tables["outcomes"].columns)),
-                )
-            )
+        if "outcomes" in tables:
+            faults += _table_faults(tables["outcomes"])
         if faults:
             raise StoreError("\n".join(f"{folder}/{fault}" for fault in faults))
         return cls(manifest, tables["outcomes"], tables["roads"], tables["transit"])
 
 
-def _format_of(manifest: object) -> object:
-    """Format number of a manifest, if it has one."""
-    return manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
+def _manifest_faults(manifest: object) -> list[Fault]:
+    """What a manifest lacks that results are read by."""
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
+        return [Fault(MANIFEST, "format", str(FORMAT), repr(found))]
+    faults = [
+        Fault(MANIFEST, key, kind.__name__, type(manifest.get(key)).__name__)
+        for key, kind in NEEDED.items()
+        if not isinstance(manifest.get(key), kind)
+    ]
+    scenario, city = manifest.get("scenario"), manifest.get("city")
+    if isinstance(scenario, dict):
+        if not isinstance(scenario.get("name"), str):
+            faults.append(Fault(MANIFEST, "scenario.name", "a name", repr(scenario.get("name"))))
+        if not isinstance(scenario.get("replication"), int):
+            faults.append(
+                Fault(MANIFEST, "scenario.replication", "a number", repr(scenario.get("replication")))
+            )
+    if isinstance(city, dict) and not isinstance(city.get("name"), str):
+        faults.append(Fault(MANIFEST, "city.name", "a name", repr(city.get("name"))))
+    return faults
+
+
+def _table_faults(table: pd.DataFrame) -> list[Fault]:
+    """What is wrong with a table of outcomes."""
+    file = FILES["outcomes"]
+    if tuple(table.columns) != COLUMNS:
+        return [Fault(file, "columns", ", ".join(COLUMNS), ", ".join(map(str, table.columns)))]
+    faults = [
+        Fault(file, column, "numbers", str(table[column].dtype))
+        for column in ("year", "value")
+        if not pd.api.types.is_numeric_dtype(table[column])
+    ]
+    if table.empty:
+        faults.append(Fault(file, "rows", "outcomes of a year or more", "none"))
+    return faults
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def levers_command(
         if zh
         else ("Lever", "Name", "Unit", "Bounds", "No change", "Agency", "Clause")
     )
-    print_table("政策杠杆" if zh else "Levers", names, rows, right=(4,))
+    print_table("政策杠杆" if zh else "Levers", names, rows, right=(4,), whole=(0,))
     waiting = sum(not item.built for item in levers)
     if waiting and not everything:
         console.print(
@@ -145,7 +145,7 @@ def parameters_command(
         if zh
         else ("Parameter", "Name", "Value", "Unit", "Range", "Tag", "Source")
     )
-    print_table("参数" if zh else "Parameters", names, rows, right=(2,))
+    print_table("参数" if zh else "Parameters", names, rows, right=(2,), whole=(0,))
 
 
 @app.command("outcomes")
@@ -174,6 +174,7 @@ def outcomes_command(language: LanguageOption = Language.EN, as_json: JsonOption
         "指标" if zh else "Outcomes",
         ("指标", "名称", "单位", "定义") if zh else ("Outcome", "Name", "Unit", "Definition"),
         rows,
+        whole=(0,),
     )
 
 

@@ -21,6 +21,7 @@ from transport_abm.cli.show import (
     progress,
 )
 from transport_abm.core.errors import Fault, LeverError, ScenarioError
+from transport_abm.core.parameters import did_you_mean
 from transport_abm.policy.scenario import Scenario, scenario_names
 
 WORDS = {
@@ -165,8 +166,9 @@ def read_case(
     elif "/" in scenario or scenario.endswith(".toml") or Path(scenario).exists():
         case = Scenario.read(Path(scenario))
     else:
-        names = ", ".join(scenario_names())
-        raise ScenarioError(Fault("command line", "SCENARIO", f"a TOML file, or one of: {names}", scenario))
+        expected = f"a TOML file, or one of: {', '.join(scenario_names())}"
+        expected += did_you_mean(scenario, scenario_names())
+        raise ScenarioError(Fault("command line", "SCENARIO", expected, scenario))
     changes: dict[str, Any] = {}
     faults: list[Fault] = []
     if sample is not None:
@@ -195,7 +197,8 @@ def read_case(
                 LeverSetting(lever=name, value=value, start_year=(changes.get("years") or case.years)[0])
             )
         except LeverError as error:
-            faults += [fault for fault in error.faults if isinstance(fault, Fault)]
+            found = (fault for fault in error.faults if isinstance(fault, Fault))
+            faults += [Fault("command line", f"--set {setting}", f.expected, f.got) for f in found]
     if faults:
         raise ScenarioError(faults)
     if settings:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -39,12 +39,17 @@ def print_json(value: Any) -> None:
 
 
 def print_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    right: Sequence[int] = (),
+    whole: Sequence[int] = (),
 ) -> None:
-    """A table; wide cells wrap on a terminal, and are never cut when written to a file."""
+    """A table; wide cells wrap but in the columns that stay whole, and nothing is cut."""
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for number, name in enumerate(columns):
-        table.add_column(name, justify="right" if number in right else "left", overflow="fold")
+        side: JustifyMethod = "right" if number in right else "left"
+        table.add_column(name, justify=side, overflow="fold", no_wrap=number in whole)
     for row in rows:
         table.add_row(*row)
     width = console.width if console.is_terminal else 160
