@@ -285,14 +285,13 @@ def network_speed(view: YearView) -> Iterator[Row]:
     """Mean speed of motor traffic inside the 5th ring, by period."""
     inside = view.city.roads.ring <= 5
     for period in Period:
-        flow = view.travel.link_flow_pcuh[period][inside]
-        hours = (flow * view.travel.link_time_s[period][inside])[flow > 0].sum() / 3600.0
+        # Times of closed links are infinite, and no car is on them.
+        used = inside & (view.travel.link_flow_pcuh[period] > 0)
+        flow = view.travel.link_flow_pcuh[period, used]
+        hours = float((flow * view.travel.link_time_s[period, used]).sum()) / 3600.0
         if hours > 0:
-            yield (
-                "",
-                period.name.lower(),
-                float((flow * view.city.roads.length_m[inside]).sum() / 1000.0 / hours),
-            )
+            km = float((flow * view.city.roads.length_m[used]).sum()) / 1000.0
+            yield "", period.name.lower(), km / hours
 
 
 @outcome(
