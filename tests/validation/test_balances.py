@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.optimize import nnls
 
 import transport_abm.schedule as schedule
 from tests.naive_choice import legs
 from tests.tiny import tiny_city
-from tests.tiny_runs import SHORT_WAYS, finished, quick, ringed_city, tiny_case, value, wide_city
+from tests.tiny_runs import SHORT_WAYS, finished, quick, ringed_city, tiny_case, value
 from transport_abm.agents.population import PopulationChange
 from transport_abm.agents.tours import DEPART, DESTINATION, ORIGIN, PERSON, PURPOSE, STOP, trip_count
 from transport_abm.core.vocabulary import Mode, Period, PersonStatus, Purpose, TransitMode, TransitOption
 from transport_abm.model import TransportModel
-from transport_abm.networks.level_of_service import CAR_MIN
 from transport_abm.networks.travel import OPTION_OF_MODE, hourly
 
 ROUNDING = 1e-9
 SINGLE = 1e-5
 """Skims are single-precision numbers."""
-USED_WAYS = 0.02
-"""Times between zones are a mean over iterations, those on links the last ones."""
 EVERY_PASSENGER = SHORT_WAYS | {"transit.same_share": 0.0}
 """Loads transit anew in every iteration, so that the lines hold the passengers of the last one."""
 
@@ -187,30 +186,45 @@ def vehicles_h(model: TransportModel, count: np.ndarray, period: Period) -> np.n
 def test_every_car_trip_is_on_the_road_from_its_origin_to_its_destination(
     model: TransportModel, count: np.ndarray, period: Period
 ) -> None:
-    """At each node: flow out less flow in is what starts there less what ends there."""
-    city, demand = model.world.city, vehicles_h(model, count, period)
-    flow = model.world.travel.link_flow_pcuh[period]
-    roads, node = city.roads, city.zones.node
-    apart = node[:, None] != node
+    """At each node: flow out less flow in is what zones send there less what they take there.
+
+    A zone is joined to several nodes, so flows on its connectors are looked for that close the balance of
+    every node and every zone at once; that there are such, none below zero, is the law.
+    """
+    city, joins = model.world.city, model.world.travel.connectors
+    demand = vehicles_h(model, count, period) * ~np.eye(len(city.zones), dtype=bool)
+    flow, roads = model.world.travel.link_flow_pcuh[period], city.roads
     out = np.bincount(roads.tail, flow, roads.n_nodes) - np.bincount(roads.head, flow, roads.n_nodes)
-    wanted = np.zeros(roads.n_nodes)
-    np.add.at(wanted, node, (demand * apart).sum(axis=1) - (demand * apart).sum(axis=0))
-    assert (demand * apart).sum() > 10
-    np.testing.assert_allclose(out, wanted, atol=1e-8 * demand.sum())
+    n, zones, number = len(joins), len(city.zones), np.arange(len(joins))
+    balance = np.zeros((roads.n_nodes + 2 * zones, 2 * n))
+    balance[joins.node, number] = 1.0
+    balance[joins.node, n + number] = -1.0
+    balance[roads.n_nodes + joins.zone, number] = 1.0
+    balance[roads.n_nodes + zones + joins.zone, n + number] = 1.0
+    wanted = np.concatenate([out, demand.sum(axis=1), demand.sum(axis=0)])
+    _, left = nnls(balance, wanted)
+    assert demand.sum() > 10
+    assert np.abs(flow).sum() > demand.sum() / 10
+    assert left < 1e-8 * demand.sum()
 
 
-def test_vehicle_hours_on_the_road_are_those_of_the_trips() -> None:
-    """Vehicle-hours by trips and by links agree, but for the gap between used ways and the quickest."""
-    model = finished(tiny_case(parameters={}), wide_city())
-    city, travel = model.world.city, model.world.travel
-    assert model.world.tours is not None
-    count = trip_count(model.world.tours, len(city.zones))
-    apart = city.zones.node[:, None] != city.zones.node
-    for period in Period:
-        demand = vehicles_h(model, count, period) * apart
-        trip_h = (demand * travel.los[period, :, :, CAR_MIN]).sum() / 60.0
-        road_h = (travel.link_flow_pcuh[period] * travel.link_time_s[period]).sum() / 3600.0
-        assert trip_h == pytest.approx(road_h, rel=USED_WAYS)
+def test_no_car_is_on_a_road_closed_to_cars_or_before_it_opens() -> None:
+    """The busiest link closed, and the next one not open before 2021."""
+    city = tiny_city()
+    roads = city.roads
+    flow = finished(tiny_case()).world.travel.link_flow_pcuh.sum(axis=0)
+    closed, later = (int(link) for link in np.argsort(-flow)[:2])
+    drive, opens = roads.drive.copy(), roads.open_year.copy()
+    drive[closed], opens[later] = False, 2021
+    other = replace(city, name="tiny-closed", roads=replace(roads, drive=drive, open_year=opens))
+    case = tiny_case(years=(2020, 2021), parameters=SHORT_WAYS)
+    with quick():
+        model = TransportModel(case, city=other)
+        model.step()
+        assert model.world.travel.link_flow_pcuh[:, [closed, later]].max() == 0.0
+        model.step()
+    assert model.world.travel.link_flow_pcuh[:, closed].max() == 0.0
+    assert model.world.travel.link_flow_pcuh[:, later].max() > 0.0
 
 
 def options(model: TransportModel) -> Iterator[tuple[Mode, TransitOption, Period]]:
