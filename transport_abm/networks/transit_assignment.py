@@ -5,7 +5,7 @@ Generalised time of a strategy (weights from the catalogue):
     1.8 walk + 2.0 wait + chi in-vehicle + 6 min x (boardings - 1)
 
 with ``chi`` the perceived multiplier of the crowd on each segment and waits on frequencies that overfull
-vehicles cannot offer: ``f_eff = f (1 - (flow / (f K))^beta)`` (Spiess and Florian 1989; Wardman and Whelan
+vehicles cannot offer: ``f_eff = f / (1 + (flow / (f K))^beta)`` (Spiess and Florian 1989; Wardman and Whelan
 2011; Cominetti and Correa 2001). One call computes strategies and loads them once; the loop that balances
 flow and crowd lies outside: sum ``call_flow`` over the options of a period and pass it to
 ``update_crowding``.
@@ -290,7 +290,7 @@ def update_crowding(
         Lines with seats and places.
     inputs
         Read: headway factors, ``transit.crowding_*``, ``transit.*_standing_capacity_p_m2``,
-        ``transit.overload_power``, ``transit.frequency_floor_share``.
+        ``transit.overload_power``.
     call_flow
         Passengers per hour on the segment leaving each city call, summed over the options of the period.
     year
@@ -321,6 +321,6 @@ def update_crowding(
     )
     capacity = transit.line_vehicle_capacity[line]
     multiplier = crowding_multiplier(load, transit.line_vehicle_seats[line], capacity, standing, inputs)
-    overload = (load / capacity) ** inputs["transit.overload_power"]
-    share = np.maximum(1 - overload, inputs["transit.frequency_floor_share"])
+    # Smooth and never zero: a frequency that falls to nothing at capacity makes whole strategies flip to and fro.
+    share = 1 / (1 + (load / capacity) ** inputs["transit.overload_power"])
     return TransitCrowding(flow, multiplier, share, change)

@@ -65,6 +65,11 @@ __all__ = [
 
 T = TypeVar("T")
 
+COLD = 2
+"""Times as many sweeps in a period's first assignment."""
+STARTED = 4
+"""Loadings that flows of the base year count for in the average of the crowd."""
+
 
 def open_year(travel: Travel, city: City, inputs: YearInputs, start: TravelStart | None = None) -> None:
     """Compile the transit services of a year; in the first year, also find times to begin with.
@@ -90,6 +95,9 @@ def open_year(travel: Travel, city: City, inputs: YearInputs, start: TravelStart
     # Times of an earlier year's strategies cannot be compared with those of new lines.
     travel.transit_result = {}
     travel.strategy_input = [None] * len(Period)
+    travel.road_demand = [None] * len(Period)
+    # New lines make new crowds: what was averaged so far counts for a few loadings only.
+    travel.loadings = [min(n, STARTED) for n in travel.loadings]
     travel.metro_length_km = _metro_length_km(city, inputs)
     if travel.road_state[0] is not None:
         return
@@ -110,10 +118,12 @@ def open_year(travel: Travel, city: City, inputs: YearInputs, start: TravelStart
             city.transit, inputs, begin.call_flow[period], year=inputs.year, period=period
         )
         _update_transit(
-            travel, city, inputs, period, nothing, 0.0, 0.0, travel.los[period], np.zeros(len(TransitMode))
+            travel, city, inputs, period, nothing, 0.0, False, travel.los[period], np.zeros(len(TransitMode))
         )
 
     _each_period(start_period)
+    if start is not None:
+        travel.loadings = [STARTED] * len(Period)
 
 
 def _metro_length_km(city: City, inputs: YearInputs) -> float:
@@ -162,7 +172,7 @@ def update_travel(
         fresh = travel.los[period].copy()
         boardings = np.zeros(len(TransitMode))
         _update_roads(travel, city, inputs, period, count[:, period], weight, fresh, entering)
-        _update_transit(travel, city, inputs, period, count[:, period], weight, step, fresh, boardings)
+        _update_transit(travel, city, inputs, period, count[:, period], weight, True, fresh, boardings)
         change = _transit_change(travel.los[period], fresh, count[:, period])
         _mix(travel.los[period], fresh, step)
         return change, boardings
@@ -229,13 +239,21 @@ def _update_roads(
     vehicles = cars + hired / (1.0 - inputs["traffic.hired_empty_share"])
     background = inputs[f"traffic.background_share_{period.name.lower()}"]
     demand = vehicles * (weight * hourly(inputs, period) / (1.0 - background))
+    before = travel.road_demand[period]
+    if before is not None:
+        moved = float(np.abs(demand - before).sum()) / max(float(before.sum()), 1e-9)
+        if moved <= inputs["traffic.same_share"] and travel.road_gap[period] <= inputs["traffic.road_gap"]:
+            # Hardly a trip has changed: flows and times stay, and ``fresh`` holds the times already.
+            return
+    travel.road_demand[period] = demand
     problem = _road_problem(travel, city, inputs, period)
     flows = assign_roads(
         problem,
         np.arange(len(city.zones), dtype=np.int32),
         demand,
         gap=inputs["traffic.road_gap"],
-        max_iterations=int(inputs["traffic.road_iterations"]),
+        # Without known paths it takes more sweeps to come near; later calls go on from there.
+        max_iterations=int(inputs["traffic.road_iterations"]) * (COLD if travel.road_state[period] is None else 1),
         state=travel.road_state[period],
     )
     n = city.roads.n_links
@@ -296,7 +314,7 @@ def _value_of_minute(inputs: YearInputs) -> float:
 
 def _update_transit(
     travel: Travel, city: City, inputs: YearInputs, period: Period, count: np.ndarray[tuple[int, ...], np.dtype[np.int32]],
-    weight: float, step: float, fresh: F32, boardings: F64,
+    weight: float, loads: bool, fresh: F32, boardings: F64,
 ) -> None:  # fmt: skip
     """Passengers of one period to the lines; generalised times and fares into ``fresh``."""
     time_s = bus_segment_time_s(city.transit, city.roads, travel.link_time_s[period], inputs)
@@ -336,8 +354,10 @@ def _update_transit(
         year=inputs.year,
         period=period,
         previous=travel.crowding[period],
-        step=step,
+        # Crowds answer sharply to strategies that flip as a whole: their flows are averaged over many loadings.
+        step=max(1.0 / (travel.loadings[period] + 1), inputs["transit.crowd_step"]) if loads else 0.0,
     )
+    travel.loadings[period] += loads
     _measure_transit(
         travel, city, inputs, period, call_flow, board / max(hourly(inputs, period), 1e-12), time_s, boardings
     )

@@ -97,6 +97,10 @@ class Travel:
     """Passenger-km of each metro section in the morning peak hour."""
     metro_length_km: float = 0.0
     services: dict[tuple[int, int], TransitService] = field(default_factory=dict)
+    road_demand: list[F64 | None] = field(default_factory=lambda: [None] * len(Period))
+    """By period: vehicles that were last assigned this year [pcu/h]."""
+    loadings: list[int] = field(default_factory=lambda: [0] * len(Period))
+    """By period: how often passengers have been loaded; weighs the next loading in the average of the crowd."""
     strategy_input: list[StrategyInput | None] = field(default_factory=lambda: [None] * len(Period))
     """By period: what the strategies in force were found on."""
 
