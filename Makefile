@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 RUN_SCENARIO ?= baseline
 RUN_SAMPLE ?= 0.01
 
-.PHONY: run test lint types layers tests bench bench-peers app clean
+.PHONY: base-year docs run test lint types layers tests bench bench-peers app clean
 
 run: $(V)/.stamp
 	@echo "== Beijing 2020-2030, $(RUN_SCENARIO), a sample of $(RUN_SAMPLE) of the people =="
@@ -32,7 +32,7 @@ layers: $(V)/.stamp
 
 tests: $(V)/.stamp
 	@echo "== tests =="
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: $(V)/.stamp
 	@for file in benchmarks/bench_*.py; do echo "== $$file =="; $(BIN)/python $$file || exit 1; done
@@ -51,3 +51,11 @@ $(V)/.stamp: requirements.lock pyproject.toml
 	else echo "   uv failed, falling back to pip"; rm -rf $(V); $(PY) -m venv $(V) && $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock && $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .; fi
 	@touch $@
 	@echo "== Ready =="
+
+# Base-year constants of the bundled city; to be made again whenever a parameter or the bundled city changes.
+BASE_YEAR := transport_abm/networks/reference/data/base_year
+base-year: $(V)/.stamp
+	rm -f $(BASE_YEAR)/*.npz && mkdir -p $(BASE_YEAR) && $(BIN)/transport-abm city fit beijing-reference --out $(BASE_YEAR)
+
+docs: $(V)/.stamp
+	$(BIN)/python docs/build.py

@@ -15,6 +15,7 @@ import mesa
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
 from transport_abm.core.columns import Column, Table
 from transport_abm.core.draws import Stream, hash_uniform, stream_key
 from transport_abm.core.mesa_view import ColumnAgent, ColumnAgentSet, ColumnModel, vectorized

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+
 from transport_abm.core.vocabulary import LinkClass, TransitMode
 from transport_abm.networks.city import (
     F64,

@@ -150,6 +150,8 @@ def write_base_year(key: str, base: BaseYear, folder: Path | None = None) -> Non
                 link_flow=base.start.link_flow_pcuh.astype(np.float16),
                 call_flow=base.start.call_flow.astype(np.float16),
             )
+        # A temporary file is for its owner only; constants are for everybody.
+        os.chmod(file.name, 0o644)
         os.replace(file.name, place / f"{key}.npz")
     except OSError:
         return

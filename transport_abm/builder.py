@@ -52,6 +52,7 @@ def build_world(
         "max_error": report.max_error,
     }
     return World(
-        city=city, households=households, persons=persons, travel=build_travel(city, inputs), base=base, start=base.start, sample=sample,
+        city=city, households=households, persons=persons, travel=build_travel(city, inputs), base=base,
+        start=base.start, sample=sample,
         seed=seed, fit=fit,
     )  # fmt: skip

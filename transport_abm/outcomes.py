@@ -136,7 +136,8 @@ def record_outcomes(view: YearView) -> pd.DataFrame:
 
 
 @outcome("1", "Green-trip share, central city", "中心城区绿色出行比例",
-         "weekday trips with an end in the central districts, walking included: share on foot, by bicycle, bus or metro")  # fmt: skip
+         "weekday trips with an end in the central districts, walking included: "
+         "share on foot, by bicycle, bus or metro")  # fmt: skip
 def green_share(view: YearView) -> Iterator[Row]:
     """The plan's green-trip share, and the same for each district."""
     yield "", "", _share(view.central_count, GREEN)
@@ -308,7 +309,9 @@ def bus_speed(view: YearView) -> Iterator[Row]:
             yield "", period.name.lower(), float(speed)
 
 
-@outcome("vehicle-km/day", "Car-km", "小汽车行驶里程", "weekday kilometres of private cars, taxis and ride-hail cars, empty running included, by the district of the trip's origin")  # fmt: skip
+@outcome("vehicle-km/day", "Car-km", "小汽车行驶里程",
+         "weekday kilometres of private cars, taxis and ride-hail cars, empty running included, "
+         "by the district of the trip's origin")  # fmt: skip
 def car_km(view: YearView) -> Iterator[Row]:
     """Vehicle-km of private and hired cars."""
     private = view.mode_km[Mode.CAR_DRIVER]
@@ -334,7 +337,8 @@ def boardings(view: YearView) -> Iterator[Row]:
 
 
 @outcome("1", "Metro crowding in the morning peak", "早高峰地铁拥挤度",
-         "passenger-km on sections whose load is above the trains' places; and the mean load of passengers' sections")  # fmt: skip
+         "passenger-km on sections whose load is above the trains' places; "
+         "and the mean load of passengers' sections")  # fmt: skip
 def crowding(view: YearView) -> Iterator[Row]:
     """Share of metro passenger-km above capacity and mean load factor."""
     load, km = view.travel.metro_load, view.travel.metro_passenger_km
@@ -357,7 +361,9 @@ def metro_length(view: YearView) -> Iterator[Row]:
     yield "", "", view.travel.metro_length_km
 
 
-@outcome("1", "Equilibrium gap", "均衡误差", "road: relative gap; share: largest change of a mode share in the last iteration; transit: largest mean change of times")  # fmt: skip
+@outcome("1", "Equilibrium gap", "均衡误差",
+         "road: relative gap; share: largest change of a mode share in the last iteration; "
+         "transit: largest mean change of times")  # fmt: skip
 def gap(view: YearView) -> Iterator[Row]:
     """Gaps of the last iteration."""
     for name, value in view.gap.items():

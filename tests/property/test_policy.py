@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
 from transport_abm.core.errors import ScenarioError
 from transport_abm.policy.inputs import shipped_catalogue
 from transport_abm.policy.levers import LeverSetting, apply_levers, read_levers

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from transport_abm.core.columns import Column, Table
 from transport_abm.core.draws import Stream, uniform
 from transport_abm.core.mesa_view import ColumnAgent, ColumnAgentSet, ColumnModel, close_model, vectorized

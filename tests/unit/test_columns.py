@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from transport_abm.core.columns import Column, Table, UndeclaredAccessError
 from transport_abm.core.errors import InputError, ReproducibilityError
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 from scipy import stats
+
 from transport_abm.core.draws import Stream, hash_uniform, stream_key, uniform
 
 MASK = (1 << 64) - 1

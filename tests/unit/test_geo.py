@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from transport_abm.networks.geo import (
     bd09_to_wgs84,
     densify,

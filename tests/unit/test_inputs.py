@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+
 from transport_abm.core.errors import ParameterError
 from transport_abm.core.vocabulary import Sex
 from transport_abm.policy.inputs import YearInputs, shipped_catalogue, year_inputs

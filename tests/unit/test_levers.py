@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from transport_abm.core.errors import LeverError
 from transport_abm.policy.inputs import shipped_catalogue, year_inputs
 from transport_abm.policy.levers import LeverSetting, apply_levers, change_values, read_levers

@@ -14,6 +14,7 @@ import mesa
 import numpy as np
 import pytest
 from mesa.agent import Agent, AgentSet
+
 from transport_abm.core.columns import Column, Table
 from transport_abm.core.errors import InputError
 from transport_abm.core.mesa_view import (

@@ -17,6 +17,7 @@ import osmium
 import osmnx as ox
 import pytest
 from shapely.geometry import box
+
 from transport_abm.core.errors import NetworkError
 from transport_abm.core.vocabulary import LinkClass
 from transport_abm.networks.city import RoadNetwork

@@ -6,6 +6,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+
 import transport_abm
 from transport_abm.core.errors import ParameterError
 from transport_abm.core.parameters import PARAMETER_FIELDS, SERIES_FIELDS, TAGS, read_parameters

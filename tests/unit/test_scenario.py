@@ -8,6 +8,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+
 from transport_abm.core.errors import ScenarioError
 from transport_abm.policy.inputs import year_inputs
 from transport_abm.policy.levers import LeverSetting

@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+
 from transport_abm.core.columns import Column, Table, UndeclaredAccessError
 from transport_abm.core.errors import RunError
 from transport_abm.core.steps import process_table, registered_steps, run_step, step

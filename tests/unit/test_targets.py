@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from transport_abm.core.errors import InputError
 from transport_abm.policy import measures, targets
 from transport_abm.policy.levers import read_levers

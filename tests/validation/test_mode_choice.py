@@ -83,7 +83,8 @@ def kernel_utilities(i, day, t):
         float(kernel.hash_uniform(key, address[i], np.uint64(k))) for k in (kernel.K_SHARED, kernel.K_PARKING)
     )
     v = np.empty(kernel.N_MODE)
-    kernel.tour_utility(tour[i, 2], tour[i, 3], tour[i, 4], tour[i, 5], tour[i, 6], tour[i, 1], spread[i], flag[i], weight[i], drawn, los, zone, t, v)  # fmt: skip
+    place = (tour[i, 2], tour[i, 3], tour[i, 4], tour[i, 5], tour[i, 6], tour[i, 1])
+    kernel.tour_utility(*place, spread[i], flag[i], weight[i], drawn, los, zone, t, v)
     return v, drawn
 
 
@@ -185,7 +186,8 @@ def test_draws_follow_the_probabilities() -> None:
     v = np.empty(kernel.N_MODE)
     zone[:, kernel.SHARED_CHANCE] = 1.0
     t = t._replace(parking_paid_share=0.0)
-    kernel.tour_utility(tour[0, 2], tour[0, 3], tour[0, 4], tour[0, 5], tour[0, 6], tour[0, 1], spread[0], flag[0], weight[0], (0.0, 1.0), los, zone, t, v)  # fmt: skip
+    place = (tour[0, 2], tour[0, 3], tour[0, 4], tour[0, 5], tour[0, 6], tour[0, 1])
+    kernel.tour_utility(*place, spread[0], flag[0], weight[0], (0.0, 1.0), los, zone, t, v)
     probability = np.empty(kernel.N_MODE)
     kernel.mode_probability(v, t.theta, np.empty(4), probability)
     many = np.repeat(tour, n, axis=0)

@@ -100,7 +100,9 @@ def _parking_cny(zone, place, hour):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def tour_utility(origin, destination, stop, depart, back, purpose, spread, flag, cost_weight, drawn, los, zone, terms, v):  # fmt: skip
+def tour_utility(
+    origin, destination, stop, depart, back, purpose, spread, flag, cost_weight, drawn, los, zone, terms, v
+):  # fmt: skip
     """Utility of each mode for one tour, written to ``v``; minus infinity where a mode is not available.
 
     ``drawn`` holds two uniform numbers: is a shared bicycle near, does the driver pay for parking.
@@ -163,7 +165,11 @@ def tour_utility(origin, destination, stop, depart, back, purpose, spread, flag,
         else -inf
     )
     within = longest_km <= terms.cycle_max_km
-    v[BICYCLE] = constant[BICYCLE] + bt * terms.cycle_weight * cycle_min - credit * km if within and flag & HAS_BICYCLE else -inf  # fmt: skip
+    v[BICYCLE] = (
+        constant[BICYCLE] + bt * terms.cycle_weight * cycle_min - credit * km
+        if within and flag & HAS_BICYCLE
+        else -inf
+    )
     v[SHARED] = -inf
     if within and flag & CAN_SHARE_BICYCLE and drawn[0] < zone[origin, SHARED_CHANCE]:
         time = cycle_min + n_leg * terms.shared_walk_min
@@ -203,7 +209,11 @@ def tour_utility(origin, destination, stop, depart, back, purpose, spread, flag,
         if flag & HAS_CAR and not barred
         else -inf
     )
-    v[PASSENGER] = constant[PASSENGER] + bt * car_min + bc * terms.passenger_cost_share * drive_cny if flag & CAN_RIDE and not barred else -inf  # fmt: skip
+    v[PASSENGER] = (
+        constant[PASSENGER] + bt * car_min + bc * terms.passenger_cost_share * drive_cny
+        if flag & CAN_RIDE and not barred
+        else -inf
+    )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -293,8 +303,22 @@ def choose_modes(tour, spread, address, traveller_flag, cost_weight, los, zone, 
                 hash_uniform(key, address[i], np.uint64(K_SHARED)),
                 hash_uniform(key, address[i], np.uint64(K_PARKING)),
             )
-            tour_utility(tour[i, 2], tour[i, 3], tour[i, 4], tour[i, 5], tour[i, 6], tour[i, 1], spread[i],
-                         traveller_flag[person], cost_weight[person], drawn, los, zone, terms, v)  # fmt: skip
+            tour_utility(
+                tour[i, 2],
+                tour[i, 3],
+                tour[i, 4],
+                tour[i, 5],
+                tour[i, 6],
+                tour[i, 1],
+                spread[i],
+                traveller_flag[person],
+                cost_weight[person],
+                drawn,
+                los,
+                zone,
+                terms,
+                v,
+            )
             mode[i] = drawn_mode(v, terms.theta, logsum, key, address[i])
 
 
@@ -326,8 +350,22 @@ def expected_trips(tour, spread, address, traveller_flag, cost_weight, los, zone
                 hash_uniform(key, address[i], np.uint64(K_SHARED)),
                 hash_uniform(key, address[i], np.uint64(K_PARKING)),
             )
-            tour_utility(origin, destination, stop, tour[i, 5], tour[i, 6], tour[i, 1], spread[i],
-                         traveller_flag[person], cost_weight[person], drawn, los, zone, terms, v)  # fmt: skip
+            tour_utility(
+                origin,
+                destination,
+                stop,
+                tour[i, 5],
+                tour[i, 6],
+                tour[i, 1],
+                spread[i],
+                traveller_flag[person],
+                cost_weight[person],
+                drawn,
+                los,
+                zone,
+                terms,
+                v,
+            )
             mode_probability(v, terms.theta, logsum, probability)
             for m in range(N_MODE):
                 total[chunk, m] += trips * probability[m]

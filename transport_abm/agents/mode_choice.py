@@ -172,7 +172,8 @@ def traveller_terms(persons: Persons, households: Households, inputs: YearInputs
     """Flags and cost weight of every person in a year.
 
     The household's cars go to its licence holders, workers first; others find the car free with a chance, and some
-    who have none drive a company's car or one with plates from elsewhere. A petrol car is barred on its tail-number day; a battery car only as far as its exemption is taken away.
+    who have none drive a company's car or one with plates from elsewhere. A petrol car is barred on its tail-number
+    day; a battery car only as far as its exemption is taken away.
     """
     n = len(persons)
     home = persons.household

@@ -80,7 +80,7 @@ def tour_terms(inputs: YearInputs, rate_scale: float, *, normal_year: bool = Fal
         [
             [inputs[f"tours.depart_{period}_{kind}"] for period in ("am", "midday", "pm")]
             for kind in ("work", "school", "other")
-        ]  # fmt: skip
+        ]
     )
     back = np.array(
         [

@@ -228,3 +228,30 @@ def _note(text: str) -> None:
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> None:
     """A table of cells as they are."""
     print_table("", columns, [[escape(cell) for cell in row] for row in rows], right)
+
+
+@cities.command("fit")
+def fit_command(
+    city: CityArgument,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the file; by default the cache, where runs find it.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit a city's base-year constants to the observed shares, with every lever at rest; runs do it by themselves."""
+    from transport_abm.base_year import fit_key, write_base_year
+    from transport_abm.fit_base_year import fit_base_year
+    from transport_abm.networks.open_city import open_city
+
+    place, digest = open_city(city)
+    base = fit_base_year(place, {}, tell=lambda what, done: _note(f"{what}: {done:.0%}"))
+    key = fit_key(digest, {})
+    write_base_year(key, base, out)
+    if as_json:
+        print_json({"key": key} | base.facts())
+        return
+    facts = base.facts()
+    rows = [(mode, f"{value:.4f}") for mode, value in facts["constant"].items()]
+    rows += [("other tours, factor", f"{base.rate_scale:.4f}"), ("gap of shares", f"{base.share_gap:.1e}"),
+             ("gap of trips", f"{base.trips_gap:.1e}")]  # fmt: skip
+    _table(("Constant", "Value"), rows, right=(1,))

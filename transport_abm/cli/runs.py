@@ -241,7 +241,10 @@ def run_document(ensemble: Any, folders: list[Path], pages: list[Path]) -> dict[
     """What ``run --json`` prints."""
     return {
         "scenario": json.loads(json.dumps(ensemble.runs[0].manifest["scenario"])),
-        "runs": [{"folder": str(f), "run": r.manifest["run"], "converged": r.converged} for f, r in zip(folders, ensemble, strict=True)],
+        "runs": [
+            {"folder": str(folder), "run": run.manifest["run"], "converged": run.converged}
+            for folder, run in zip(folders, ensemble, strict=True)
+        ],
         "reports": [str(page) for page in pages],
         "targets": ensemble.targets().to_dict("records"),
         "green_share": {str(y): v for y, v in ensemble.runs[0]["green_share"].items()},

@@ -253,7 +253,8 @@ def _update_roads(
         demand,
         gap=inputs["traffic.road_gap"],
         # Without known paths it takes more sweeps to come near; later calls go on from there.
-        max_iterations=int(inputs["traffic.road_iterations"]) * (COLD if travel.road_state[period] is None else 1),
+        max_iterations=int(inputs["traffic.road_iterations"])
+        * (COLD if travel.road_state[period] is None else 1),
         state=travel.road_state[period],
     )
     n = city.roads.n_links

@@ -33,7 +33,9 @@ def _tuple(value: object) -> object:
 def _ascending(years: tuple[int, int]) -> tuple[int, int]:
     """The first year is not after the last."""
     if years[0] < FIRST_YEAR:
-        raise ValueError(f"a first year of {FIRST_YEAR} or later, the base year of the people and the network")
+        raise ValueError(
+            f"a first year of {FIRST_YEAR} or later, the base year of the people and the network"
+        )
     if years[0] > years[1]:
         raise ValueError("a first year not after the last")
     return years
