@@ -36,7 +36,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     levers = draw(st.lists(st.sampled_from(BUILT), unique_by=lambda lever: lever.id, max_size=5))
     paths = draw(st.lists(st.sampled_from(sorted(shipped_catalogue().parameters)), unique=True, max_size=5))
     rows = [shipped_catalogue().parameters[path] for path in paths]
-    first = draw(st.integers(2000, 2100))
+    first = draw(st.integers(2020, 2100))
     return Scenario(
         name=draw(st.from_regex(r"\A[a-z0-9][a-z0-9_-]{0,63}\Z")),
         description=draw(st.text(st.characters(exclude_categories=["Cs"]), max_size=50)),

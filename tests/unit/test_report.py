@@ -27,7 +27,7 @@ from transport_abm.policy.levers import read_levers
 from transport_abm.policy.scenario import Scenario, scenario_names
 from transport_abm.policy.targets import read_targets
 from transport_abm.report import write_city_map, write_report
-from transport_abm.report.figures import form, nice_step, percent, plain, points, small, ticks
+from transport_abm.report.figures import form, nice_step, percent, plain, points, round_numbers, small
 from transport_abm.report.frames import whole
 from transport_abm.report.ground import LOAD_FILL
 from transport_abm.report.markup import Markup, el, escape
@@ -584,7 +584,7 @@ def test_numbers_read_as_people_write_them() -> None:
 
 def test_ticks_are_round_and_enclose_the_data() -> None:
     assert nice_step(1.0, 4) == 0.25 and nice_step(0.09, 6) == pytest.approx(0.02)
-    marks = ticks(0.706, 0.781)
+    marks = round_numbers(0.706, 0.781)
     assert marks[0] <= 0.706 and marks[-1] >= 0.781 and np.allclose(np.diff(marks), marks[1] - marks[0])
 
 

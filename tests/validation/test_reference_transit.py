@@ -197,7 +197,7 @@ def test_buses_and_kilometres_are_the_published_ones(transit: TransitNetwork) ->
     )
     assert (60 * cycle_h / headway[:, 0]).sum() == pytest.approx(20_000, rel=0.01)
     assert (120 * length[:, None] / headway * service_hours(INPUTS)).sum() == pytest.approx(totals.bus_km_day)
-    assert 350 <= len(length) <= 500
+    assert 250 <= len(length) <= 500
 
 
 def test_routes_and_their_length_are_the_published_ones(transit: TransitNetwork) -> None:

@@ -234,7 +234,8 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequenc
 def fit_command(
     city: CityArgument,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for the file; by default the cache, where runs find it.")
+        Path | None,
+        typer.Option("--out", help="Folder for the file; by default the cache, where runs find it."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from transport_abm.core.vocabulary import GREEN_MODES, Mode, label
 from transport_abm.outcomes import OUTCOMES
 from transport_abm.report import svg
-from transport_abm.report.figures import percent, ticks
+from transport_abm.report.figures import percent, round_numbers
 from transport_abm.report.markup import Markup, el, join
 from transport_abm.report.reading import NAN, Observed, Point, Reading, TargetLine, observed_values
 from transport_abm.report.texts import Texts
@@ -46,7 +46,7 @@ class Plot:
         self.first, self.last = min(years), max(max(years), min(years) + 1)
         known = [v for v in values if math.isfinite(v)] or [0.0, 1.0]
         pad = max(0.004, 0.06 * (max(known) - min(known)))
-        self.ticks = ticks(max(0.0, min(known) - pad), max(known) + pad, most)
+        self.ticks = round_numbers(max(0.0, min(known) - pad), max(known) + pad, most)
 
     def x(self, year: float) -> float:
         """Place of a year."""

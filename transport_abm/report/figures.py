@@ -113,7 +113,7 @@ def nice_step(span: float, most: int) -> float:
     )
 
 
-def ticks(low: float, high: float, most: int = 6) -> list[float]:
+def round_numbers(low: float, high: float, most: int = 6) -> list[float]:
     """Round numbers that enclose a range."""
     step = nice_step(high - low, most)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
