@@ -122,6 +122,11 @@ YEAR: tuple[Step[..., None], ...] = (change_people, place_work, open_lines)
 """Steps that open a year; ``make_tours``, then ``choose_modes`` and the traffic until they settle, follow."""
 
 
+SHRINK = 0.7
+"""A step that leaves more than this share of the last change of choices was too long."""
+SMALLEST_STEP = 0.25
+
+
 @dataclass
 class Settled:
     """A year that has run."""
@@ -172,14 +177,14 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
     count = travel_again(0.0, True)
     share = _central_share(world, count)
     gap: dict[str, float] = {}
+    # Whole steps settle fastest while times answer weakly to choices; the first year from empty roads does not.
+    step = 0.5 if first and world.start is None else 1.0
     for iteration in range(1, most + 1):
         say("Traffic on roads and lines", (iteration - 0.7) / most)
-        # Without flows to begin with, the first year averages from empty roads. Three quarters of the way converge
-        # fastest for the feedback of this model: new times answer to choices with about -0.3 of their change.
-        step = 1.0 / iteration if first and world.start is None and iteration < 4 else 1.0
         update_travel(world.travel, world.city, inputs, count, weight=world.weight, step=step)
         count = travel_again((iteration - 0.2) / most, first)
         before, share = share, _central_share(world, count)
+        last_change = gap.get("share", np.inf)
         gap = {
             "road": float(world.travel.road_gap.max()),
             "share": float(np.abs(share - before).max()),
@@ -190,6 +195,9 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
         )
         if gap["excess"] <= 1.0:
             break
+        if gap["share"] > SHRINK * last_change:
+            # Choices and times swing round each other on crowded roads: go only part of the way.
+            step = max(step / 2.0, SMALLEST_STEP)
     assert world.tours is not None
     gap["iterations"] = float(iteration)
     view = YearView(
