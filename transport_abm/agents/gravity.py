@@ -53,6 +53,7 @@ def balance(
     *,
     tolerance: float = TOLERANCE,
     start: _Factors | None = None,
+    tell: bool = True,
 ) -> F64:
     """Matrix with given totals of rows and columns, proportional to deterrence times two factors.
 
@@ -68,6 +69,8 @@ def balance(
         Largest relative error of a column sum [1].
     start
         Factors to start from; overwritten with the solution.
+    tell
+        Warn if the column totals cannot be met.
 
     Returns
     -------
@@ -98,7 +101,7 @@ def balance(
             break
         after = problem.newton(error)
         error = after if after < error else problem.scale(MORE_CYCLES)
-    if error > tolerance:
+    if error > tolerance and tell:
         warnings.warn(
             ConvergenceWarning(f"balancing stopped at a relative error of {error:.1e}"), stacklevel=2
         )

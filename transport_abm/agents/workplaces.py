@@ -230,7 +230,8 @@ class _Task:
                 )
                 warnings.warn(ConvergenceWarning(text), stacklevel=4)
             before = PlaceFit(found.beta, found.mean, found.reached)
-        flow = self._flow(leaving, vacant, before.beta, near_factor)
+        # The few who look in a later year cannot fill every place that is left; their own sums hold all the same.
+        flow = self._flow(leaving, vacant, before.beta, near_factor, tell=len(rows) == int(who.sum()))
         whole = np.zeros(flow.shape, np.int32)
         round_matrix(flow, stream_key(self.seed, stream, self.year), whole)
         self._hand_out(stream, place, rows, origin, whole)
@@ -248,13 +249,13 @@ class _Task:
         way = np.where(part > 0, self.distance[measured], 0.0)
         return float((part * way).sum() / max(part.sum(), 1e-300))
 
-    def _flow(self, leaving: F64, vacant: F64, beta: float, near_factor: float) -> F64:
+    def _flow(self, leaving: F64, vacant: F64, beta: float, near_factor: float, tell: bool) -> F64:
         """Balanced matrix of both classes of origins; the second is left out while it is empty."""
         n = len(vacant)
         if not leaving[n:].any():
-            return balance(leaving[:n], vacant, deterrence_of(self.cost, beta))
+            return balance(leaving[:n], vacant, deterrence_of(self.cost, beta), tell=tell)
         both = [deterrence_of(self.cost, beta), deterrence_of(self.cost, beta * near_factor)]
-        return balance(leaving, vacant, np.concatenate(both))
+        return balance(leaving, vacant, np.concatenate(both), tell=tell)
 
     def _hand_out(
         self, stream: Stream, place: NDArray[np.int16], rows: I64, origin: I64, whole: NDArray[np.int32]
