@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 from transport_abm.agents.workplaces import PlaceFit, WorkplaceFit
 from transport_abm.core.cache import cache_folder
 from transport_abm.core.vocabulary import Mode
+from transport_abm.networks.city import City
+from transport_abm.networks.open_city import VERSION_KEY
 from transport_abm.networks.travel import TravelStart
 from transport_abm.policy.inputs import shipped_catalogue
 
@@ -88,8 +90,30 @@ class BaseYear:
         return cls(tuple(constant[mode] for mode in Mode), 1.8, (1.7, 4.6, 2.9, 3.7), 1.0, 1.0)
 
 
+def city_key(city: City, digest: str) -> str:
+    """What tells a city apart for its constants.
+
+    The digest of its content; for a city that the package builds, the digest of what built it and its rough totals, as
+    the last bits of its coordinates differ between versions of the numerical libraries.
+    """
+    built_from = city.meta.get(VERSION_KEY)
+    if built_from is None:
+        return digest
+    roads, zones, transit = city.roads, city.zones, city.transit
+    sums = (
+        zones.residents,
+        zones.jobs,
+        zones.area_m2,
+        roads.length_m,
+        roads.capacity_pcuh,
+        transit.segment_length_m,
+    )
+    rough = [f"{float(np.sum(column)):.4g}" for column in sums]
+    return " ".join([str(built_from), str(len(zones)), str(roads.n_links), str(len(transit.stop)), *rough])
+
+
 def fit_key(city_digest: str, overrides: Mapping[str, float]) -> str:
-    """Name of the constants: city, parameters and version of the fit."""
+    """Name of the constants: city (see ``city_key``), parameters and version of the fit."""
     catalogue = shipped_catalogue()
     content = [
         VERSION, city_digest, FIT_SEED, FIT_SAMPLE, sorted(overrides.items()),

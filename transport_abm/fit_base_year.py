@@ -30,6 +30,7 @@ from transport_abm.base_year import (
     ROUND_TOLERANCE,
     SHARE_TOLERANCE,
     BaseYear,
+    city_key,
     fit_key,
     read_base_year,
     write_base_year,
@@ -70,7 +71,7 @@ def base_year(
     tell
         Progress: what is happening, and the share that is done.
     """
-    key = fit_key(digest, overrides)
+    key = fit_key(city_key(city, digest), overrides)
     base = read_base_year(key)
     if base is None:
         base = fit_base_year(city, overrides, tell=tell)

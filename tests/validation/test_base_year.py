@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from transport_abm.base_year import fit_key, read_base_year, shipped_folder
+from transport_abm.base_year import city_key, fit_key, read_base_year, shipped_folder
 from transport_abm.core.vocabulary import Mode
 from transport_abm.networks.open_city import open_city
 from transport_abm.policy.inputs import year_inputs
@@ -15,7 +15,7 @@ from transport_abm.policy.inputs import year_inputs
 def test_shipped_constants_are_those_of_the_bundled_city_and_catalogue() -> None:
     """After a change of a parameter or of the bundled city: make base-year."""
     city, digest = open_city("beijing-reference")
-    key = fit_key(digest, {})
+    key = fit_key(city_key(city, digest), {})
     assert (shipped_folder() / f"{key}.npz").is_file(), "constants are stale: make base-year"
     base = read_base_year(key)
     assert base is not None

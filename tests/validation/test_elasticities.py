@@ -16,7 +16,7 @@ import pytest
 from tests.elasticity import base_inputs, open_world, own_elasticities, share_with
 from tests.tiny_runs import SHORT_WAYS, finished, quick, tiny_case
 from transport_abm.agents.mode_choice import observed_share
-from transport_abm.base_year import fit_key, read_base_year
+from transport_abm.base_year import city_key, fit_key, read_base_year
 from transport_abm.builder import build_world
 from transport_abm.networks.open_city import REFERENCE, open_city
 from transport_abm.world import World
@@ -45,7 +45,7 @@ def tiny() -> dict[str, float]:
 def bundled() -> dict[str, float]:
     """Elasticities in the bundled city, at the flows of its fitted base year."""
     city, digest = open_city(REFERENCE)
-    base = read_base_year(fit_key(digest, {}))
+    base = read_base_year(fit_key(city_key(city, digest), {}))
     if base is None:
         pytest.skip(
             "the package brings no constants for this city and these parameters; fitting takes minutes"

@@ -240,13 +240,13 @@ def fit_command(
     as_json: JsonOption = False,
 ) -> None:
     """Fit a city's base-year constants to the observed shares, with every lever at rest; runs do it by themselves."""
-    from transport_abm.base_year import fit_key, write_base_year
+    from transport_abm.base_year import city_key, fit_key, write_base_year
     from transport_abm.fit_base_year import fit_base_year
     from transport_abm.networks.open_city import open_city
 
     place, digest = open_city(city)
     base = fit_base_year(place, {}, tell=lambda what, done: _note(f"{what}: {done:.0%}"))
-    key = fit_key(digest, {})
+    key = fit_key(city_key(place, digest), {})
     write_base_year(key, base, out)
     if as_json:
         print_json({"key": key} | base.facts())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from transport_abm.networks.city import City
 from transport_abm.networks.city_files import city_digest, read_city, write_city
 
 REFERENCE = "beijing-reference"
+VERSION_KEY = "built_from"
+"""Key of a city's facts: digest of the code and tables that built it, the same on every machine."""
 
 
 def open_city(name: str) -> tuple[City, str]:
@@ -37,7 +40,8 @@ def open_city(name: str) -> tuple[City, str]:
         from transport_abm.networks.reference.build import build_reference_city
 
         folder.parent.mkdir(parents=True, exist_ok=True)
-        write_city(build_reference_city(), folder)
+        city = build_reference_city()
+        write_city(replace(city, meta={**city.meta, VERSION_KEY: _reference_version()}), folder)
     if not folder.is_dir():
         known = ", ".join(
             [REFERENCE, *sorted(p.name for p in (cache_folder() / "cities").glob("*") if p.name != REFERENCE)]
