@@ -388,15 +388,15 @@ def test_loop_of_assignment_and_crowding_settles() -> None:
     slow = city.transit.segment_time_s.copy()
     slow[2] = 1200
     service = build_transit_service(city, inputs, year=2025, period=Period.AM, option=TransitOption.METRO)
-    demand = np.array([[0.0, 1200], [0, 0]])
+    demand = np.array([[0.0, 2400], [0, 0]])
     state = free_crowding(city.transit)
     for k in range(1, 201):
         result = assign_transit(service, demand, slow, crowding=state)
         state = update_crowding(
             city.transit, inputs, result.call_flow, year=2025, period=Period.AM, previous=state, step=1 / k
         )
-    assert state.flow.sum() == pytest.approx(1200)
-    assert state.flow[0] > state.flow[2] > 0
+    assert state.flow.sum() == pytest.approx(2400)
+    assert state.flow[0] > state.flow[2] > 100
 
 
 def test_same_bits_on_one_and_two_threads_in_a_city() -> None:
