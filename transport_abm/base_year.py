@@ -39,6 +39,10 @@ FIT_PERSONS = 50_000
 SHARE_TOLERANCE = 1e-6
 ROUND_TOLERANCE = 1e-4
 """Gap of the shares before the last round: traffic moves them by more between rounds."""
+UNREAD_AREAS = frozenset(
+    ("access", "carbon", "cars", "energy", "fleets", "freight", "plates", "powertrain", "vehicle_prices")
+)
+"""Areas of the catalogue that the fit does not read: who holds which vehicle is given in the base year."""
 VERSION = 1
 """Raised by hand whenever the fit or the mechanisms it runs change, so that old constants are not used again."""
 
@@ -116,11 +120,16 @@ def fit_key(city_digest: str, overrides: Mapping[str, float]) -> str:
     """Name of the constants: city (see ``city_key``), parameters and version of the fit."""
     catalogue = shipped_catalogue()
     content = [
-        VERSION, city_digest, FIT_SEED, FIT_SAMPLE, sorted(overrides.items()),
-        sorted((path, row.value) for path, row in catalogue.parameters.items()),
-        sorted((path, row.years, row.values) for path, row in catalogue.series.items()),
+        VERSION, city_digest, FIT_SEED, FIT_SAMPLE, sorted(item for item in overrides.items() if _matters(item[0])),
+        sorted((path, row.value) for path, row in catalogue.parameters.items() if _matters(path)),
+        sorted((path, row.years, row.values) for path, row in catalogue.series.items() if _matters(path)),
     ]  # fmt: skip
     return hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
+
+
+def _matters(path: str) -> bool:
+    """Whether the fit can depend on a parameter."""
+    return path.partition(".")[0] not in UNREAD_AREAS
 
 
 def shipped_folder() -> Path:

@@ -74,6 +74,18 @@ class Stream(IntEnum):
     SPLIT = 34
     DAY = 35
     PLATE_DIGIT = 36
+    REPLACEMENT = 37
+    DESIRE = 38
+    LOTTERY = 39
+    USED_CAR = 40
+    RENEWAL = 41
+    FLEET = 42
+    HOME_POST = 43
+    POOL = 44
+    PLATE_USE = 45
+    CAR_AGE = 46
+    UNCERTAINTY = 47
+    APPLICATION = 48
 
 
 def _mix(z: int) -> int:

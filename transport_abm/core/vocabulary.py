@@ -125,6 +125,68 @@ class Powertrain(IntEnum):
     FCEV = 4
 
 
+class Fuel(IntEnum):
+    """What a vehicle burns or stores; a plug-in or plain hybrid has the fuel of its engine."""
+
+    PETROL = 0
+    DIESEL = 1
+    CNG = 2
+    LNG = 3
+    ELECTRICITY = 4
+    HYDROGEN = 5
+
+
+class VehicleClass(IntEnum):
+    """Classes of the vehicle stock."""
+
+    PRIVATE_CAR = 0
+    OFFICIAL_CAR = 1
+    TAXI = 2
+    RIDE_HAIL = 3
+    BUS = 4
+    COACH = 5
+    VAN = 6
+    TRUCK = 7
+    SANITATION = 8
+    AIRPORT = 9
+    OTHER = 10
+
+
+class PlateKind(IntEnum):
+    """Kinds of plates of private cars, and the pools in which one waits for the first two."""
+
+    ORDINARY = 0
+    NEW_ENERGY = 1
+    OUT_OF_TOWN = 2
+
+
+class ApplicantKind(IntEnum):
+    """Who applies for a plate."""
+
+    FAMILY = 0
+    INDIVIDUAL = 1
+    UNIT = 2
+
+
+class Accounting(IntEnum):
+    """How the CO2 of electricity is counted; the last adds what lies upstream of every fuel."""
+
+    DIRECT = 0
+    PROVINCIAL = 1
+    REGIONAL = 2
+    MARKET = 3
+    WELL_TO_WHEEL = 4
+
+
+class Scope(IntEnum):
+    """Who belongs to operating transport: goods and coaches; with bus and taxi; with metro (two weights)."""
+
+    S1 = 0
+    S2 = 1
+    S3 = 2
+    S3_METRO_ROAD = 3
+
+
 class LinkClass(IntEnum):
     """Functional class of a road link."""
 
@@ -152,6 +214,12 @@ class TransitOption(IntEnum):
     BUS_METRO = 2
 
 
+NEW_ENERGY: tuple[Powertrain, ...] = (Powertrain.PHEV, Powertrain.BEV, Powertrain.FCEV)
+"""New-energy vehicles (新能源汽车) as the plan and the statistics count them."""
+
+CLEAN_FUELS: tuple[Fuel, ...] = (Fuel.CNG, Fuel.LNG)
+"""Clean energy (清洁能源) that is not new energy: gas buses and trucks are clean and not new."""
+
 LABELS: dict[type[IntEnum], tuple[tuple[str, str], ...]] = {
     Mode: (
         ("Walk", "步行"), ("Bicycle", "自行车"), ("Shared bicycle", "共享单车"), ("E-bike", "电动自行车"),
@@ -174,6 +242,19 @@ LABELS: dict[type[IntEnum], tuple[tuple[str, str], ...]] = {
     Registration: (("Local", "本市户籍"), ("Work permit", "工作居住证"), ("Other", "其他")),
     ValueOfTimeClass: (("Low", "低"), ("Middle", "中"), ("High", "高")),
     Powertrain: (("ICE", "燃油"), ("HEV", "混合动力"), ("PHEV", "插电混动"), ("BEV", "纯电动"), ("FCEV", "燃料电池")),
+    Fuel: (("Petrol", "汽油"), ("Diesel", "柴油"), ("CNG", "压缩天然气"), ("LNG", "液化天然气"), ("Electricity", "电"),
+           ("Hydrogen", "氢")),
+    VehicleClass: (
+        ("Private cars", "私人小汽车"), ("Official and company cars", "公务及企业用车"), ("Cruising taxis", "巡游出租车"),
+        ("Ride-hail cars", "网约车"), ("Buses", "公交车"), ("Coaches", "营运客车"),
+        ("Delivery vans under 4.5 t", "4.5吨以下物流车"), ("Trucks", "货车"), ("Sanitation vehicles", "环卫车"), ("Airport vehicles", "机场场内车辆"), ("Other", "其他机动车"),
+    ),
+    PlateKind: (("Ordinary", "普通指标"), ("New-energy", "新能源指标"), ("Out of town", "外埠号牌")),
+    ApplicantKind: (("Family", "家庭"), ("Individual", "个人"), ("Unit", "单位")),
+    Accounting: (("Direct only", "仅直接排放"), ("Provincial grid", "市级电网因子"), ("Regional grid", "区域电网因子"),
+                 ("Market", "市场法（绿电）"), ("Well to wheel", "全生命周期燃料链")),
+    Scope: (("S1: road goods and coaches", "S1：道路货运与客运班车"), ("S2: S1, bus and taxi", "S2：S1加公交、出租"),
+            ("S3: S2 and metro", "S3：S2加地铁"), ("S3, metro weighted as road", "S3（地铁按道路折算）")),
     LinkClass: (("Motorway", "高速公路"), ("Expressway", "城市快速路"), ("Primary", "主干路"), ("Secondary", "次干路"),
                 ("Tertiary", "支路"), ("Local", "街巷"), ("Path", "慢行路径")),
     TransitMode: (("Bus", "公交"), ("Metro", "地铁")),
