@@ -245,9 +245,10 @@ LABELS: dict[type[IntEnum], tuple[tuple[str, str], ...]] = {
     Fuel: (("Petrol", "汽油"), ("Diesel", "柴油"), ("CNG", "压缩天然气"), ("LNG", "液化天然气"), ("Electricity", "电"),
            ("Hydrogen", "氢")),
     VehicleClass: (
-        ("Private cars", "私人小汽车"), ("Official and company cars", "公务及企业用车"), ("Cruising taxis", "巡游出租车"),
-        ("Ride-hail cars", "网约车"), ("Buses", "公交车"), ("Coaches", "营运客车"),
-        ("Delivery vans under 4.5 t", "4.5吨以下物流车"), ("Trucks", "货车"), ("Sanitation vehicles", "环卫车"), ("Airport vehicles", "机场场内车辆"), ("Other", "其他机动车"),
+        ("Private cars", "私人小汽车"), ("Official and company cars", "公务及企业用车"),
+        ("Cruising taxis", "巡游出租车"), ("Ride-hail cars", "网约车"), ("Buses", "公交车"),
+        ("Coaches", "营运客车"), ("Delivery vans under 4.5 t", "4.5吨以下物流车"), ("Trucks", "货车"),
+        ("Sanitation vehicles", "环卫车"), ("Airport vehicles", "机场场内车辆"), ("Other", "其他机动车"),
     ),
     PlateKind: (("Ordinary", "普通指标"), ("New-energy", "新能源指标"), ("Out of town", "外埠号牌")),
     ApplicantKind: (("Family", "家庭"), ("Individual", "个人"), ("Unit", "单位")),
