@@ -1,0 +1,1 @@
+"""Private cars: stock, turnover, the wish to hold one, plates, powertrains."""

@@ -1,0 +1,1 @@
+"""Operators and their fleets: who renews what, when, under which rule."""
