@@ -1,0 +1,9 @@
+"""Every reported quantity, with its unit and its definition in words."""
+
+from transport_abm.outcomes import travel as _travel
+from transport_abm.outcomes.register import OUTCOMES, Outcome, Row, YearView, record_outcomes
+
+# Importing a module of outcomes registers them, in the order in which they are reported.
+_MODULES = (_travel,)
+
+__all__ = ["OUTCOMES", "Outcome", "Row", "YearView", "record_outcomes"]
