@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from transport_abm.agents.tours import Tours
+from transport_abm.agents.vehicle_year import VehicleYear
 from transport_abm.core.vocabulary import Mode, Period
 from transport_abm.networks.city import City
 from transport_abm.networks.level_of_service import ACTIVE_KM, CAR_KM
@@ -40,6 +41,8 @@ class YearView:
     inputs: YearInputs
     gap: Mapping[str, float]
     """How far the equilibrium is from its thresholds."""
+    vehicles: VehicleYear = None  # type: ignore[assignment]
+    """Vehicles, plates and posts of the year."""
 
     @cached_property
     def central(self) -> NDArray[np.bool_]:
