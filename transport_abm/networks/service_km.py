@@ -1,0 +1,53 @@
+"""Kilometres that the vehicles of transit lines run on a weekday, from departures and lengths.
+
+km(line) = sum over its patterns in service of length x sum over periods of hours x 60 / headway
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transport_abm.core.vocabulary import PERIOD_LENGTH_H, Period
+from transport_abm.networks.city import TransitNetwork
+from transport_abm.networks.transit_service import Inputs, line_headway_min, pattern_runs
+
+F64 = NDArray[np.float64]
+MINUTES = 60.0
+METRES = 1000.0
+
+
+def line_km_day(transit: TransitNetwork, inputs: Inputs, year: int) -> F64:
+    """Vehicle kilometres of each line on a weekday.
+
+    Parameters
+    ----------
+    transit
+        Lines and patterns.
+    inputs
+        Headway factors and the delay of openings.
+    year
+        Calendar year.
+
+    Returns
+    -------
+    NDArray[np.float64]
+        Buses' or trains' kilometres by line [km/day]; zero where a line does not run.
+    """
+    departures = np.zeros(len(transit.line_mode))
+    for period in Period:
+        headway = line_headway_min(transit, inputs, period)
+        departures += np.divide(
+            PERIOD_LENGTH_H[period] * MINUTES,
+            headway,
+            out=np.zeros(len(headway)),
+            where=np.isfinite(headway) & (headway > 0),
+        )
+    runs = pattern_runs(transit, inputs, year)
+    length_km = np.add.reduceat(transit.segment_length_m, transit.pattern_indptr[:-1]) / METRES
+    return (
+        np.bincount(
+            transit.pattern_line, weights=np.where(runs, length_km, 0.0), minlength=len(departures)
+        ).astype(np.float64)
+        * departures
+    )
