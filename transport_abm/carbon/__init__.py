@@ -1,1 +1,1 @@
-"""Energy, emissions, converted turnover and the ledger of targets (to come)."""
+"""Energy, emissions, converted turnover and decomposition: what a year of transport emits and why it changes."""
