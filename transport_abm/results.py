@@ -7,6 +7,7 @@ under another name and moved into place, so that it is either whole or not there
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -25,6 +26,8 @@ COLUMNS = ("outcome", "year", "district", "class", "value", "unit")
 FILES = {"outcomes": "outcomes.parquet", "roads": "roads.parquet", "transit": "transit.parquet"}
 MANIFEST = "manifest.json"
 FORMAT = 1
+Z_95 = 1.959963984540054
+"""Quantile of the normal distribution between whose signs 95 % lie."""
 NEEDED = {
     "run": str,
     "scenario": dict,
@@ -270,39 +273,104 @@ class Ensemble:
         return out.reset_index()
 
     def probability(self, target: Target) -> float:
-        """Share of replications that meet a target, or NaN where the runs do not hold its year."""
-        value = self._values(target)
-        return float(np.mean([bool(target.is_met(v)) for v in value])) if len(value) else float("nan")
+        """Share of replications that meet a target, or NaN where the runs or the text do not say."""
+        value = self.target_values(target)
+        if target.value is None or not len(value):
+            return float("nan")
+        return float(np.mean([bool(target.is_met(v)) for v in value]))
 
     def targets(self) -> pd.DataFrame:
-        """Every target that the model computes, beside the plan: mean, band, gap, share of replications that meet it."""
+        """Every target that the model computes, beside the plan: mean, band, gap, share of replications that meet it.
+
+        A target that the text gives no number for stands there without plan, gap and share; one without a
+        year is held against the last year of the runs.
+        """
         rows = []
         for target in read_targets().values():
-            if target.status != "modelled" or target.value is None or target.year is None:
+            if not target.modelled:
                 continue
-            value = self._values(target)
+            value = self.target_values(target)
             known = len(value) > 0
+            plan = float("nan") if target.value is None else target.value
             mean = float(np.mean(value)) if known else float("nan")
+            met = sum(bool(target.is_met(v)) for v in value)
+            low, high = wilson_interval(met, len(value) if target.value is not None else 0)
             rows.append(
                 {
-                    "id": target.id, "outcome": target.outcome, "year": target.year, "comparator": target.comparator,
-                    "plan": target.value, "mean": mean,
+                    "id": target.id, "outcome": target.outcome, "year": target.year_in(self.years),
+                    "comparator": target.comparator or "", "plan": plan, "mean": mean,
                     "q05": float(np.quantile(value, 0.05)) if known else float("nan"),
                     "q95": float(np.quantile(value, 0.95)) if known else float("nan"),
-                    "gap": mean - target.value, "met_share": self.probability(target), "replications": len(value),
+                    "gap": mean - plan, "met_share": self.probability(target),
+                    "met_low": low, "met_high": high, "replications": len(value),
                     "strength": target.strength, "unit": target.unit,
                     "clause_en": target.clause_en, "clause_zh": target.clause_zh,
                 }
             )  # fmt: skip
         return pd.DataFrame(rows)
 
-    def _values(self, target: Target) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Outcome of a target in its year, one value a replication."""
-        frame = self.frame()
-        rows = frame[
-            (frame["outcome"] == target.outcome)
-            & (frame["year"] == target.year)
-            & (frame["district"] == "")
-            & (frame["class"] == "")
-        ]
-        return rows.sort_values("replication")["value"].to_numpy(np.float64)
+    @property
+    def years(self) -> list[int]:
+        """Years that all runs hold."""
+        return sorted(set.intersection(*(set(run.years) for run in self.runs)))
+
+    def target_values(
+        self, target: Target, *, district: str = "", class_: str = "", outcome: str | None = None
+    ) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Outcome of a target in its year, one value a replication that holds a finite one.
+
+        Parameters
+        ----------
+        target
+            The target.
+        district, class_
+            Other domain or class than the target's own.
+        outcome
+            Another outcome in the same year, such as another reading of the same words.
+        """
+        found = []
+        for run in self.runs:
+            table = run.table
+            rows = table[
+                (table["outcome"] == (outcome or target.outcome))
+                & (table["year"] == target.year_in(self.years))
+                & (table["district"] == district)
+                & (table["class"] == class_)
+            ]
+            found += rows["value"].tolist()
+        value = np.array(found, np.float64)
+        return value[np.isfinite(value)]
+
+
+def wilson_interval(met: int, of: int, *, z: float = Z_95) -> tuple[float, float]:
+    """Wilson's score interval of a share.
+
+    Parameters
+    ----------
+    met
+        Runs that meet a target.
+    of
+        All runs; without any, the interval is NaN.
+    z
+        Quantile of the normal distribution; that of 95 % by default.
+
+    Returns
+    -------
+    tuple[float, float]
+        Lower and upper end [1].
+
+    Notes
+    -----
+    (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n); Wilson 1927, Journal of the American Statistical
+    Association 22, 209-212.
+    """
+    if not 0 <= met <= of:
+        raise ValueError(f"expected 0 to {of} runs, got {met}")
+    if not of:
+        return float("nan"), float("nan")
+    share, z2 = met / of, z * z
+    middle = share + z2 / (2 * of)
+    half = z * math.sqrt(share * (1.0 - share) / of + z2 / (4 * of * of))
+    low, high = (middle - half) / (1.0 + z2 / of), (middle + half) / (1.0 + z2 / of)
+    # Rounding must not cut off the certain ends.
+    return (0.0 if met == 0 else low), (1.0 if met == of else high)

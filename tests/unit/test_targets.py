@@ -27,9 +27,20 @@ def test_the_green_share_is_set_at_76_5_percent_in_2025_and_strives_for_78_in_20
     assert "力争" in second.clause_zh and "力争" not in first.clause_zh
 
 
-def test_only_targets_with_an_outcome_are_called_modelled() -> None:
-    modelled = {target.id for target in read_targets().values() if target.status == "modelled"}
-    assert modelled == {"T18", "T23"}
+def test_the_transport_targets_alone_are_called_modelled_and_each_has_an_outcome() -> None:
+    modelled = {target.id for target in read_targets().values() if target.modelled}
+    assert modelled == {f"T{k}" for k in range(14, 25)}
+    assert all(bool(target.outcome) == target.modelled for target in read_targets().values())
+
+
+def test_a_target_without_a_year_is_held_against_the_last_year_of_a_run() -> None:
+    assert read_targets()["T24"].year_in([2020, 2027]) == 2027
+    assert read_targets()["T22"].year_in([2020, 2027]) == 2030
+
+
+def test_less_is_better_for_the_intensity_alone_and_a_share_without_a_number_should_rise() -> None:
+    falling = {target.id for target in read_targets().values() if target.modelled and target.direction < 0}
+    assert falling == {"T22"}
 
 
 def test_a_share_equal_to_the_target_meets_it_and_a_year_equal_to_a_deadline_does_not() -> None:

@@ -54,6 +54,12 @@ def run_command(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="lever=value, from the first year; repeatable.")
     ] = None,
+    uncertain: Annotated[
+        bool,
+        typer.Option(
+            "--uncertain", help="Draw uncertain vehicle, price and carbon numbers in replications above 0."
+        ),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the run directories; by default runs/.")
     ] = None,
@@ -67,6 +73,8 @@ def run_command(
     case = read_case(
         scenario, sample=sample, years=years, seed=seed, settings=set_ or [], replications=replications
     )
+    if uncertain:
+        case = case.replace(uncertain=True)
     from transport_abm.model import run
     from transport_abm.networks.open_city import open_city
     from transport_abm.results import Ensemble
@@ -103,15 +111,21 @@ def report_command(
     city: Annotated[
         str | None, typer.Option(help="City folder, where the run's city is not known by name.")
     ] = None,
+    matrix: Annotated[
+        Path | None,
+        typer.Option(help="CSV file of the command matrix: levers against targets, in the ledger."),
+    ] = None,
     language: LanguageOption = Language.EN,
 ) -> None:
     """Make one self-contained HTML file of a run, or of several replications."""
+    from transport_abm.experiments.paired import read_matrix
     from transport_abm.report import write_report
     from transport_abm.results import Ensemble
 
+    effects = None if matrix is None else read_matrix(matrix)
     ensemble = Ensemble.load(run)
     target = out or run[0] / f"report-{language.value}.html"
-    write_report(ensemble, target, language=language.value, city=city)
+    write_report(ensemble, target, language=language.value, city=city, matrix=effects)
     console.print(str(target), soft_wrap=True)
 
 
@@ -259,12 +273,19 @@ def print_targets(ensemble: Any, language: Language) -> None:
         clause = row.clause_zh if language is Language.ZH else row.clause_en
         if not row.replications:
             continue
-        percent = row.unit == "1"
+        percent = str(row.unit).partition(" ")[0] == "1"
         band = f"{number(row.q05, percent)} - {number(row.q95, percent)}" if len(ensemble) > 1 else "-"
+        unit = "%" if percent else row.unit
+        # A target that the text gives no number for has no plan, gap and verdict.
+        asked = row.plan == row.plan
+        met = (
+            f"{round(row.met_share * row.replications)} / {row.replications} {word('runs', language)}"
+            if asked
+            else "-"
+        )
         rows.append((
-            f"{row.id} {clause}", str(row.year), f"{row.comparator} {number(row.plan, percent)} {'%' if percent else row.unit}",
-            number(row.mean, percent), band, number(row.gap, percent, sign=True),
-            f"{round(row.met_share * row.replications)} / {row.replications} {word('runs', language)}",
+            f"{row.id} {clause}", str(row.year), f"{row.comparator} {number(row.plan, percent)} {unit}" if asked else "-",
+            number(row.mean, percent), band, number(row.gap, percent, sign=True), met,
         ))  # fmt: skip
     names = [word(name, language) for name in ("target", "year", "plan", "model", "band", "gap", "met")]
     print_table(word("title", language), names, rows, right=(3, 4, 5))

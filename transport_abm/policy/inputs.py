@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,6 +126,19 @@ class YearInputs(Mapping[str, float]):
         return Fault(f"inputs of {self._year}", "path", expected, repr(path))
 
 
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What one run draws for an uncertain parameter."""
+
+    operation: Literal["set", "scale"]
+    """``set`` replaces the value, ``scale`` multiplies that of each year."""
+    value: float
+
+    def __call__(self, value: float) -> float:
+        """The value after the draw."""
+        return self.value if self.operation == "set" else self.value * value
+
+
 @cache
 def shipped_catalogue() -> Catalogue:
     """Catalogue of the parameters that the package ships; read once."""
@@ -134,8 +149,9 @@ def year_inputs(
     year: int,
     overrides: Mapping[str, float] | None = None,
     levers: Sequence[LeverSetting] = (),
+    drawn: Mapping[str, Draw] | None = None,
 ) -> YearInputs:
-    """Values of all parameters in one year: catalogue, then overrides, then levers.
+    """Values of all parameters in one year: catalogue, then overrides, then draws, then levers.
 
     Parameters
     ----------
@@ -145,6 +161,9 @@ def year_inputs(
         Values that replace the catalogue's in every year, by path.
     levers
         Settings of levers; the ones in force in ``year`` change the parameters they act on.
+    drawn
+        Draws of uncertain parameters by path. A lever that takes a drawn value out of the parameter's range
+        takes it to the end of the range, so that no draw makes a scenario impossible.
 
     Returns
     -------
@@ -160,10 +179,16 @@ def year_inputs(
     """
     catalogue = shipped_catalogue()
     values = dict(catalogue.resolve(year, dict(overrides or {})))
+    drawn = drawn or {}
+    for path, draw in drawn.items():
+        values[path] = draw(values[path])
     if levers:
         changes = apply_levers(levers, year)
         change_values(values, changes)
         rows = [(change.lever, catalogue.parameters[change.path]) for change in changes]
+        for _, row in rows:
+            if row.path in drawn:
+                values[row.path] = min(max(values[row.path], row.low), row.high)
         faults = [
             Fault(
                 f"inputs of {year}",

@@ -84,7 +84,8 @@ def _measure(row: Row) -> Measure:
     words = () if cells["maps_to"] in (OUTSIDE, LATER) else tuple(cells["maps_to"].split(";"))
     levers = tuple(word for word in words if word in read_levers())
     known = {target.outcome for target in read_targets().values()}
-    outcomes = tuple(word for word in words if word in known and word)
+    # A share that a rule asks for has the name of the lever that sets it: the lever comes first.
+    outcomes = tuple(word for word in words if word and word in known and word not in levers)
     if len(levers) + len(outcomes) != len(words):
         row.fault("maps_to", f"levers and outcomes of the model joined by ';', {OUTSIDE!r} or {LATER!r}")
     return Measure(

@@ -12,10 +12,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 
 from transport_abm.core.errors import Fault, InputError, LeverError, ParameterError, ScenarioError
 from transport_abm.core.parameters import did_you_mean
-from transport_abm.policy.inputs import YearInputs, shipped_catalogue, year_inputs
+from transport_abm.policy.inputs import Draw, YearInputs, shipped_catalogue, year_inputs
 from transport_abm.policy.levers import LeverSetting, Year, read_levers, twice
 from transport_abm.policy.schema import FrozenValues, Schema, moved_faults, show
 from transport_abm.policy.tables import data_folder
+from transport_abm.policy.uncertainty import draw_parameters
 
 LARGEST_FILE_BYTES = 1_000_000
 FIRST_YEAR = 2020
@@ -105,6 +106,8 @@ class Scenario(Schema):
     """Number from which all draws follow."""
     replication: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Same number, same draws, in every scenario."""
+    uncertain: bool = False
+    """Draw the uncertain numbers of vehicles, prices and factors anew in each replication; 0 keeps them central."""
     traffic: Traffic = "L1"
     """Model of road traffic: L1 is the static equilibrium of each period."""
     levers: Annotated[
@@ -137,7 +140,14 @@ class Scenario(Schema):
 
     def inputs(self, year: int) -> YearInputs:
         """Values of all parameters in one year of this scenario."""
-        return year_inputs(year, self.parameters, self.levers)
+        return year_inputs(year, self.parameters, self.levers, self.draws())
+
+    def draws(self) -> Mapping[str, Draw]:
+        """What is drawn for the uncertain parameters of this run, by path; those given by hand are not drawn."""
+        if not self.uncertain:
+            return {}
+        drawn = draw_parameters(self.seed, self.replication)
+        return {path: draw for path, draw in drawn.items() if path not in self.parameters}
 
     @classmethod
     def named(cls, name: str) -> Scenario:
@@ -272,6 +282,8 @@ def show_message(cause: Exception) -> str:
 
 def _toml(value: object) -> str:
     """One value as TOML."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, str):  # JSON escapes are TOML escapes, but for DEL
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, tuple):

@@ -27,7 +27,7 @@ class Row:
 
     def fault(self, column: str, expected: str) -> None:
         """Note that a cell is not what it should be."""
-        identity = self.cells.get("id", "?")
+        identity = next(iter(self.cells.values()), "?")
         self.faults.append(Fault(self.file, f"{identity}.{column}", expected, repr(self.cells[column])))
 
     def text(self, column: str) -> str:

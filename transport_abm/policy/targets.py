@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -36,10 +36,10 @@ class Target:
     outcome: str
     """Outcome of the model it is held against; empty if there is none."""
     year: int | None
-    """Year for which it is set; None where the text names none."""
+    """Year for which it is set; None where the text names none: it is reported for the last year of a run."""
     comparator: Comparator | None
     value: float | None
-    """None where the text gives no number."""
+    """None where the text gives no number: it is reported without a verdict."""
     unit: str
     domain: str
     exemptions: tuple[str, ...]
@@ -48,6 +48,25 @@ class Target:
     status: Status
     """Modelled now, later (its mechanism is not built yet), or outside the model."""
     note: str
+
+    @property
+    def modelled(self) -> bool:
+        """True if the model has an outcome for it."""
+        return self.status == "modelled"
+
+    @property
+    def direction(self) -> int:
+        """1 where more is better, -1 where less is; a share that the text gives no number for should rise."""
+        return -1 if self.comparator in ("<=", "<") else 1
+
+    @property
+    def is_share(self) -> bool:
+        """True if values are shares or relative changes, shown in percent."""
+        return self.unit.partition(" ")[0] == "1"
+
+    def year_in(self, years: Collection[int]) -> int:
+        """Year in which a run is held against it: its own, or the last of the run where the text names none."""
+        return max(years) if self.year is None else self.year
 
     def is_met(self, value: float) -> bool | None:
         """Whether a value meets the target; None where the text gives no number."""
@@ -109,8 +128,6 @@ def _target(row: Row) -> Target:
     status = row.one_of("status", STATUSES)
     if (status == "modelled") != bool(cells["outcome"]):
         row.fault("outcome", "an outcome for a modelled target, and none for the others")
-    if status == "modelled" and (value is None or year is None):
-        row.fault("value", "a value and a year for a modelled target")
     return Target(
         id=cells["id"], section=cells["section"], clause_zh=cells["clause_zh"],
         clause_en=cells["clause_en"], outcome=cells["outcome"], year=year,

@@ -144,8 +144,8 @@ def unbuilt_section(words: Texts) -> Markup:
     return section(
         "unbuilt",
         words,
-        el("p", words("unbuilt.note", n=len(later))),
-        plain_table(head, [_target_row(target, words) for target in later], class_="targets"),
+        el("p", words("unbuilt.note", n=len(later))) if later else None,
+        plain_table(head, [_target_row(t, words) for t in later], class_="targets") if later else None,
         el(
             "details",
             el("summary", words("unbuilt.outside", n=len(outside))),

@@ -8,13 +8,19 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
+import pandas as pd
+
 from transport_abm.core.errors import Fault, InputError, NetworkError, StoreError
 from transport_abm.networks.city import City
 from transport_abm.networks.open_city import open_city
 from transport_abm.report import honesty, sections
+from transport_abm.report.carbon_sections import carbon_section
+from transport_abm.report.ledger import build_ledger
+from transport_abm.report.ledger_section import ledger_section, matrix_section
 from transport_abm.report.markup import Markup, el, escape, join, user_text
 from transport_abm.report.reading import Reading, part, read_runs
 from transport_abm.report.texts import Texts, texts
+from transport_abm.report.vehicle_sections import fleet_section, plate_section, vehicle_section
 from transport_abm.results import Ensemble, Results
 
 SAFETY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -22,7 +28,12 @@ SAFETY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri
 
 
 def write_report(
-    results: Results | Ensemble, path: Path | str, *, language: str = "en", city: str | None = None
+    results: Results | Ensemble,
+    path: Path | str,
+    *,
+    language: str = "en",
+    city: str | None = None,
+    matrix: pd.DataFrame | None = None,
 ) -> Path:
     """Write the report of a run, or of replications of one scenario, as one self-contained HTML file.
 
@@ -37,6 +48,8 @@ def write_report(
     city
         Name or folder of the city of the runs; by default the one that the manifest names. Without it, a city
         that cannot be opened, or has changed since the run, leaves the maps out, and the report says so.
+    matrix
+        Effects of levers on targets (``experiments.paired.read_matrix``), for the ledger and a table of its own.
 
     Returns
     -------
@@ -53,11 +66,18 @@ def write_report(
     words = texts(language)
     reading = read_runs(results)
     place, same, note = _city_of(reading, city, words)
-    return _write(Path(path), build_page(reading, words, place, same=same, note=note))
+    page = build_page(reading, words, place, same=same, note=note, matrix=matrix)
+    return _write(Path(path), page)
 
 
 def build_page(
-    reading: Reading, words: Texts, city: City | None, *, same: bool = True, note: str | None = None
+    reading: Reading,
+    words: Texts,
+    city: City | None,
+    *,
+    same: bool = True,
+    note: str | None = None,
+    matrix: pd.DataFrame | None = None,
 ) -> str:
     """The page as text.
 
@@ -73,6 +93,8 @@ def build_page(
         True if the city is the very one of the runs, so that flows may be drawn on its links.
     note
         What the reader should know about the city of the maps.
+    matrix
+        Effects of levers on targets.
 
     Returns
     -------
@@ -80,17 +102,24 @@ def build_page(
         HTML.
     """
     credit = _credit(reading, city, words)
+    ledger = build_ledger(reading, matrix)
     notes = [note] if note else []
     body = [
         _head(reading, words),
         sections.alarm(reading, words),
         sections.headline(reading, words),
+        ledger_section(ledger, words),
+        matrix_section(matrix, ledger.scenario, words) if matrix is not None else None,
         sections.share_section(reading, words),
         sections.mode_section(reading, words),
         sections.district_section(reading, city, words, credit),
         el("p", note, class_="note") if note else None,
         sections.road_section(reading, city, words, credit) if city is not None and same else None,
         sections.metro_section(reading, city, words, credit) if city is not None and same else None,
+        vehicle_section(reading, words),
+        plate_section(reading, words),
+        fleet_section(reading, words),
+        carbon_section(reading, words),
         sections.table_section(reading, words),
         honesty.trust_section(reading, words),
         honesty.unbuilt_section(words),

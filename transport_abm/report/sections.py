@@ -13,7 +13,7 @@ from transport_abm.report.markup import Markup, el, join, user_text
 from transport_abm.report.metro_map import TOP_SECTIONS, line_name, metro_map, metro_sections, section_name
 from transport_abm.report.reading import CONVERGED_AT, Reading, TargetLine, observed_values
 from transport_abm.report.road_map import road_map
-from transport_abm.report.table import outcome_name, plain_table, traffic_table
+from transport_abm.report.table import plain_table, traffic_table
 from transport_abm.report.texts import Texts
 
 HEADLINE = "green_share"
@@ -64,13 +64,11 @@ def headline(reading: Reading, words: Texts) -> Markup:
         sure = words("headline.band", n=reading.runs)
         if reading.runs < FEW_RUNS:
             sure += words.gap + words("headline.few_runs")
-    others = [line for line in reading.targets if line.outcome != HEADLINE]
     return section(
         "headline",
         words,
         el("div", *cards, class_="cards"),
         el("p", sure, class_="note"),
-        _other_targets(reading, others, words),
     )
 
 
@@ -136,31 +134,6 @@ def _sentence(line: TargetLine, words: Texts, converged: bool) -> str:
         met=line.met,
         runs=line.runs,
     )
-
-
-def _other_targets(reading: Reading, lines: list[TargetLine], words: Texts) -> Markup | None:
-    """Further targets that the model computes, as a table."""
-    if not lines:
-        return None
-    head = [words(f"targets.{name}") for name in ("id", "outcome", "year", "plan", "model", "gap", "met")]
-    rows = []
-    for line in lines:
-        share = line.target.unit == "1"
-        numbers = [
-            percent(v) if share else f"{plain(v, 2)} {line.target.unit}" for v in (line.plan, line.mean)
-        ]
-        gap = points(line.gap, words) if share else plain(line.gap, 2, sign=True)
-        rows.append(
-            [
-                line.target.id,
-                outcome_name(line.outcome, "", words),
-                str(line.year),
-                *numbers,
-                gap,
-                f"{line.met}/{line.runs}",
-            ]
-        )
-    return plain_table(head, rows, right=(3, 4, 5, 6))
 
 
 def share_section(reading: Reading, words: Texts) -> Markup:
