@@ -43,7 +43,14 @@ class Applicants(Table):
     since_year = Column(np.int16, "year", "year of the application")
     round_count = Column(np.int16, "1", "lottery rounds lost so far")
     score = Column(np.float32, "1", "points of a family, 0 for others")
-    won_year = Column(np.int16, "year", "year in which it was given a plate not used yet, 0 for none")
+    won_year = Column(
+        np.int16,
+        "year",
+        "year in which it was given a plate not used yet; minus the year in which one expired",
+    )
+    address = Column(
+        np.int64, "1", "identity of the person, household or unit, by which its draws are addressed"
+    )
 
 
 class FleetVehicles(Table):
