@@ -10,7 +10,7 @@ Sciences 54).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import gamma
 
 import numpy as np
@@ -45,6 +45,8 @@ class Cohort:
     """Vehicles, shape (powertrains, fuels, ages)."""
     exempt: bool = False
     """Outside the rule of the plan for its fleet."""
+    bought: I64 = field(default_factory=lambda: np.zeros(SHAPE[:2], np.int64))
+    """Vehicles bought in the last year, by powertrain and fuel."""
 
     @property
     def total(self) -> int:
@@ -134,7 +136,7 @@ def build_cohort(
 
 
 def scrap_cohort(cohort: Cohort, share: F64, book: VehicleBook, *, year: int, seed: int) -> int:
-    """Scrap a share of every age, and let the rest grow a year older.
+    """Open the year of a cohort: scrap a share of every age, and let the rest grow a year older.
 
     Parameters
     ----------
@@ -153,6 +155,7 @@ def scrap_cohort(cohort: Cohort, share: F64, book: VehicleBook, *, year: int, se
         Vehicles scrapped.
     """
     book.opening[cohort.class_] += cohort.by_kind()
+    cohort.bought[:] = 0
     key = np.arange(_CELLS, dtype=np.int64) + cohort.number * _CELLS
     draw = uniform(seed, Stream.FLEET, key, year).reshape(SHAPE)
     gone = np.minimum(np.floor(cohort.count * share + draw).astype(np.int64), cohort.count)
@@ -251,6 +254,7 @@ def buy_cohort(
 def add_cohort(cohort: Cohort, option: Option, count: int, book: VehicleBook) -> None:
     """Add new vehicles of one option, and book them."""
     cohort.count[option.powertrain, option.fuel, 0] += count
+    cohort.bought[option.powertrain, option.fuel] += count
     book.new[cohort.class_, option.powertrain, option.fuel] += count
 
 

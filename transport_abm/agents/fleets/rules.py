@@ -1,0 +1,181 @@
+"""How far the fleets are from the plan's rules, and rules or fleets that contradict each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from transport_abm.agents.fleets.fleets import Fleets
+from transport_abm.agents.fleets.permits import is_new_energy, van_nev_share
+from transport_abm.agents.fleets.public_fleets import CAR_OPTIONS, bought_share, stock_share
+from transport_abm.agents.fleets.ride_hail import RIDE_HAIL_OPTIONS
+from transport_abm.agents.fleets.turnover import SlotVehicles, nev_share, new_energy
+from transport_abm.core.errors import Fault
+
+
+def rule_shares(fleets: Fleets) -> dict[str, float]:
+    """New-energy shares that the plan sets, in the scope of each target, and with everything under ``.all``.
+
+    Parameters
+    ----------
+    fleets
+        Fleets at the end of a year.
+
+    Returns
+    -------
+    dict[str, float]
+        ``bus_nev_share``, ``taxi_nev_share``, ``sanitation_new_nev_share`` (of what was bought in the year; light
+        vehicles in scope, all sanitation vehicles), ``airport_electric_share``, ``van_nev_share``,
+        ``public_fleet_electric_share`` (buses, taxis and sanitation vehicles in use; official cars, airport
+        vehicles and vans too under ``.all``) [1].
+    """
+    cohorts = fleets.cohorts
+    sanitation = [each for name, each in cohorts.items() if name.startswith("sanitation")]
+    airport = [cohorts["airport"], cohorts["airport_special"]]
+    light = [cohorts["sanitation_light"]]
+    alive = fleets.vans.alive
+    return {
+        "bus_nev_share": nev_share(fleets.buses, in_scope=True),
+        "bus_nev_share.all": nev_share(fleets.buses, in_scope=False),
+        "taxi_nev_share": nev_share(fleets.taxis, in_scope=True),
+        "taxi_nev_share.all": nev_share(fleets.taxis, in_scope=False),
+        "sanitation_new_nev_share": bought_share(light),
+        "sanitation_new_nev_share.all": bought_share(sanitation),
+        "airport_electric_share": stock_share(airport[:1]),
+        "airport_electric_share.all": stock_share(airport),
+        "van_nev_share": van_nev_share(fleets.vans),
+        "van_nev_share.all": float((is_new_energy(fleets.vans) & alive).sum() / max(int(alive.sum()), 1)),
+        "public_fleet_electric_share": public_fleet_electric_share(fleets, in_scope=True),
+        "public_fleet_electric_share.all": public_fleet_electric_share(fleets, in_scope=False),
+    }
+
+
+def public_fleet_electric_share(fleets: Fleets, *, in_scope: bool) -> float:
+    """New-energy vehicles among the public fleets in use [1].
+
+    Parameters
+    ----------
+    fleets
+        Fleets at the end of a year.
+    in_scope
+        Buses, taxis and sanitation vehicles without those exempt; otherwise with them, and with official cars,
+        airport vehicles and delivery vans.
+
+    Returns
+    -------
+    float
+        The share; the plan names the first three and adds "and others".
+    """
+    tables: list[SlotVehicles] = [fleets.buses, fleets.taxis]
+    nev = total = 0
+    for table in tables:
+        where = table.alive & ~table.exempt if in_scope else table.alive
+        nev += int((new_energy(table) & where).sum())
+        total += int(where.sum())
+    names = ["sanitation_light", "sanitation_heavy"]
+    if not in_scope:
+        names += ["sanitation_light_special", "official", "airport", "airport_special"]
+        nev += int((is_new_energy(fleets.vans) & fleets.vans.alive).sum())
+        total += int(fleets.vans.alive.sum())
+    nev += sum(fleets.cohorts[name].new_energy for name in names)
+    total += sum(fleets.cohorts[name].total for name in names)
+    return nev / total if total else 0.0
+
+
+def check_fleet_rules(inputs: Mapping[str, float]) -> list[Fault]:
+    """Rules and fleets of one year that contradict each other, without those of freight.
+
+    Parameters
+    ----------
+    inputs
+        Values of the year.
+
+    Returns
+    -------
+    list[Fault]
+        All faults; none if the year can be run.
+    """
+    faults: list[Fault] = []
+
+    def ask(good: bool, path: str, expected: str) -> None:
+        if not good:
+            faults.append(Fault("fleets", path, expected, f"{inputs[path]:g}"))
+
+    for path in _SHARES:
+        ask(0.0 <= inputs[path] <= 1.0, path, "a share from 0 to 1 (not per cent)")
+    ask(
+        inputs["fleets.taxi_nev_deadline_year"] >= inputs["fleets.taxi.mandate_year"],
+        "fleets.taxi_nev_deadline_year",
+        f"not before the mandate for new taxis of {inputs['fleets.taxi.mandate_year']:g}",
+    )
+    for prefix, limit in _AGES.items():
+        for part in ("nev_age_max_year", "other_age_max_year"):
+            path = f"{prefix}.{part}"
+            ask(
+                inputs[path] < inputs[_BASE_LIMIT.get(limit, limit)],
+                path,
+                f"below {_BASE_LIMIT.get(limit, limit)}",
+            )
+        low = f"{prefix}.other_age_min_year"
+        ask(
+            inputs[low] <= inputs[f"{prefix}.other_age_max_year"],
+            low,
+            f"not above {prefix}.other_age_max_year",
+        )
+        ask(inputs[limit] >= 1.0, limit, "at least one year")
+    for part, whole in _PARTS:
+        ask(inputs[part] <= inputs[whole], part, f"not more than {whole} ({inputs[whole]:g})")
+    for group in _SUMS:
+        total = sum(inputs[path] for path in group)
+        ask(
+            abs(total - 1.0) <= 1e-9,
+            group[0],
+            f"shares that add up to 1 with {', '.join(group[1:])} (now {total:g})",
+        )
+    for group in _AT_MOST_ONE:
+        ask(sum(inputs[path] for path in group) <= 1.0, group[0], f"at most 1 together with {group[1]}")
+    others = sum(inputs[path] for path in _AUTOMOBILES)
+    ask(
+        inputs["fleets.automobile_count"] - inputs["fleets.private_automobile_count"] >= others,
+        "fleets.automobile_count",
+        f"private automobiles and at least {others:g} in the fleets",
+    )
+    ask(
+        inputs["fleets.motor_vehicle_count"] >= inputs["fleets.automobile_count"],
+        "fleets.motor_vehicle_count",
+        "at least fleets.automobile_count",
+    )
+    return faults
+
+
+_SHARES = (
+    "fleets.bus_nev_share", "fleets.sanitation_nev_share", "fleets.airport_electric_share",
+    "fleets.official_nev_share", "fleets.airport.new_electric_share", "fleets.bus.emergency_share",
+    "fleets.bus.mountain_share", "fleets.ride_hail.adjust_share", "fleets.airport.exempt_share",
+    "fleets.airport.bev_base_share", "fleets.sanitation.bev_light_share",
+)  # fmt: skip
+_AGES = {
+    "fleets.bus": "fleets.bus.retirement_year",
+    "fleets.taxi": "fleets.taxi_age_limit_year",
+    "fleets.ride_hail": "fleets.ride_hail.age_limit_year",
+}
+_BASE_LIMIT = {"fleets.taxi_age_limit_year": "fleets.taxi.base_age_limit_year"}
+"""Ages of the base year stand below the limit of the base year, whatever a lever makes of it later."""
+_PARTS = (
+    ("fleets.bus.bev_count", "transit_supply.bus_fleet"),
+    ("fleets.taxi.bev_count", "fleets.taxi.count"),
+    ("fleets.sanitation_light.no_substitute_count", "fleets.sanitation_light.count"),
+)
+_SUMS = (
+    tuple(f"fleets.bus.{name}_rest_share" for name in ("diesel", "diesel_hev", "cng", "lng")),
+    tuple(f"fleets.ride_hail.{option.name}_base_share" for option in RIDE_HAIL_OPTIONS),
+    tuple(f"fleets.official.{option.name}_base_share" for option in CAR_OPTIONS),
+    tuple(f"fleets.company.{option.name}_base_share" for option in CAR_OPTIONS),
+)
+_AT_MOST_ONE = (
+    ("fleets.taxi.individual_share", "fleets.taxi.social_security_share"),
+    ("fleets.bus.short_share", "fleets.bus.articulated_share"),
+)
+_AUTOMOBILES = (
+    "transit_supply.bus_fleet", "fleets.taxi.count", "fleets.ride_hail.count", "fleets.official.count",
+    "fleets.sanitation_light.count", "fleets.sanitation_heavy.count",
+)  # fmt: skip
