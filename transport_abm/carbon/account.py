@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from transport_abm.carbon.activity import Activity, Consumer
 from transport_abm.carbon.converted_turnover import MEMBERS, turnover_of_scopes
-from transport_abm.carbon.energy import energy_by_kind, terajoule
+from transport_abm.carbon.energy import SHAPE, energy_by_kind, terajoule
 from transport_abm.carbon.factors import build_factors
 from transport_abm.core.errors import MissingFactorError
 from transport_abm.core.vocabulary import Accounting, Fuel, Scope
@@ -35,6 +35,22 @@ MOTOR_VEHICLES = tuple(consumer for consumer in Consumer if consumer < Consumer.
 
 
 @dataclass(frozen=True, eq=False)
+class Operating:
+    """What belongs to operating transport, without districts."""
+
+    energy_tj: F64
+    """[TJ/year], shape (consumers, powertrains, fuels)."""
+    co2_t: F64
+    """[t/year], shape (accountings, consumers, powertrains, fuels)."""
+    kind_km: F64
+    """[km/year], shape (consumers, powertrains, fuels)."""
+    passenger_km: F64
+    """By consumer [pkm/year]."""
+    tonne_km: F64
+    """By consumer [tkm/year]."""
+
+
+@dataclass(frozen=True, eq=False)
 class Account:
     """Energy and CO2 of one year; axes (accounting,) consumer, powertrain, fuel, district."""
 
@@ -45,14 +61,18 @@ class Account:
     """[TJ/year]"""
     co2_t: F64
     """[t/year], shape (accountings, consumers, powertrains, fuels, districts)"""
-    operating_co2_t: F64
-    """Of operating rows alone [t/year], shape (accountings, consumers)."""
+    operating: Operating
+    """Of operating rows alone."""
     turnover_tkm: F64
     """Converted turnover of each scope [tkm/year]."""
+    kind_km: F64
+    """[km/year], shape (consumers, powertrains, fuels); fuel of the engine for hybrids."""
     vehicle_km: F64
     """By consumer [km/year]."""
     passenger_km: F64
+    """By consumer [pkm/year]."""
     tonne_km: F64
+    """By consumer [tkm/year]."""
 
     def total_t(self, accounting: Accounting = Accounting.PROVINCIAL) -> float:
         """CO2 of the city [t/year]: operating and other consumers, private cars and e-bikes too."""
@@ -67,7 +87,8 @@ class Account:
     @property
     def scope_co2_t(self) -> F64:
         """CO2 of operating transport, shape (scopes, accountings) [t/year]."""
-        return np.array([self.operating_co2_t[:, list(MEMBERS[scope])].sum(axis=1) for scope in Scope])
+        by_consumer = self.operating.co2_t.sum(axis=(2, 3))
+        return np.array([by_consumer[:, list(MEMBERS[scope])].sum(axis=1) for scope in Scope])
 
     @property
     def intensity(self) -> F64:
@@ -116,12 +137,26 @@ def build_account(activity: Activity, inputs: Mapping[str, float]) -> Account:
         energy=energy,
         energy_tj=terajoule(energy, inputs),
         co2_t=co2,
-        operating_co2_t=np.asarray(_co2(working, factor, grid_share).sum(axis=(2, 3, 4))),
+        operating=Operating(
+            energy_tj=np.asarray(terajoule(working, inputs).sum(axis=3)),
+            co2_t=np.asarray(_co2(working, factor, grid_share).sum(axis=4)),
+            kind_km=_kind_km(activity, activity.operating),
+            passenger_km=activity.total("passenger_km", activity.operating),
+            tonne_km=activity.total("tonne_km", activity.operating),
+        ),
+        kind_km=_kind_km(activity, np.ones(len(activity.consumer), np.bool_)),
         turnover_tkm=turnover_of_scopes(activity, inputs),
         vehicle_km=activity.total("vehicle_km"),
         passenger_km=activity.total("passenger_km"),
         tonne_km=activity.total("tonne_km"),
     )
+
+
+def _kind_km(activity: Activity, where: Bool) -> F64:
+    """Vehicle-km of some rows by consumer, powertrain and fuel."""
+    code = (activity.consumer * SHAPE[1] + activity.powertrain) * SHAPE[2] + activity.fuel
+    km = np.where(where, activity.vehicle_km, 0.0)
+    return np.asarray(np.bincount(code, km, int(np.prod(SHAPE))).reshape(SHAPE))
 
 
 def _grid_share(energy: F64, inputs: Mapping[str, float]) -> F64:

@@ -128,7 +128,7 @@ class Stock:
         if not np.isfinite(weight).all() or (weight < 0.0).any():
             raise InputError(Fault("stock", "count", "counts of 0 or more", "negative or not finite ones"))
         kind, which = np.unique(key, axis=1, return_inverse=True)
-        total = np.bincount(which.ravel(), weights=weight, minlength=kind.shape[1])
+        total = np.asarray(np.bincount(which.ravel(), weights=weight, minlength=kind.shape[1]), np.float64)
         return cls(kind[0], kind[1], kind[2], kind[3], kind[4], kind[5], kind[6].astype(np.float64), total)
 
     @classmethod
@@ -171,6 +171,7 @@ def build_work(
     speed_kmh: ArrayLike = 1.0,
     size: Size = Size.ANY,
     share: ArrayLike | None = None,
+    operating: bool | None = None,
 ) -> Work:
     """A work from arrays by district, or from totals of the city.
 
@@ -188,11 +189,13 @@ def build_work(
         Size of the vehicles.
     share
         Shares of the districts for totals; by default all of a total stands in the first district.
+    operating
+        Belongs to operating transport; by default all work of the consumers in `OPERATING` does.
 
     Returns
     -------
     Work
-        Operating if its consumer is.
+        The work.
 
     Raises
     ------
@@ -219,7 +222,8 @@ def build_work(
             faults.append(Fault(where, name, "finite numbers of 0 or more", str(array)))
     if faults:
         raise InputError(faults)
-    return Work(consumer=consumer, size=size, operating=consumer in OPERATING, **out)
+    hired = consumer in OPERATING if operating is None else operating
+    return Work(consumer=consumer, size=size, operating=hired, **out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,9 +251,10 @@ class Activity:
     speed_kmh: F64
     operating: NDArray[np.bool_]
 
-    def total(self, name: str) -> F64:
-        """Sum of a column by consumer."""
-        return np.bincount(self.consumer, weights=getattr(self, name), minlength=len(Consumer))
+    def total(self, name: str, where: NDArray[np.bool_] | None = None) -> F64:
+        """Sum of a column by consumer, of all rows or of some."""
+        column = getattr(self, name) if where is None else np.where(where, getattr(self, name), 0.0)
+        return np.asarray(np.bincount(self.consumer, weights=column, minlength=len(Consumer)), np.float64)
 
 
 _ELECTRIC = (Consumer.METRO, Consumer.E_BIKE, Consumer.RAIL)
@@ -300,7 +305,7 @@ def _amount(work: Work) -> float:
 
 def _crew(work: Work, stock: Stock) -> NDArray[np.bool_]:
     """Kinds of the stock that do a work."""
-    return (stock.class_ == work.consumer) & (stock.size == work.size) & (stock.count > 0.0)
+    return np.asarray((stock.class_ == work.consumer) & (stock.size == work.size) & (stock.count > 0.0))
 
 
 def _share_out(work: Work, stock: Stock, inputs: Mapping[str, float]) -> dict[str, NDArray[np.generic]]:

@@ -86,6 +86,7 @@ class Stream(IntEnum):
     CAR_AGE = 46
     UNCERTAINTY = 47
     APPLICATION = 48
+    ATTRIBUTION = 49
 
 
 def _mix(z: int) -> int:
