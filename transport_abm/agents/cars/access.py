@@ -92,8 +92,8 @@ def build_access(
         Posts at home by household, public ones by district, densities by zone.
     """
     n = len(districts.name_en)
-    share = np.bincount(zones.district, _pull(zones, inputs), minlength=n)
-    share /= share.sum()
+    pull = np.asarray(np.bincount(zones.district, _pull(zones, inputs), minlength=n), np.float64)
+    share = _of_city(zones, inputs) * pull / pull.sum()
     public, fast = inputs["access.public_post_count"], inputs["access.fast_share"]
     access = Access(
         year=inputs.year, bay=_bay(households, zones, inputs, 0, seed),
@@ -149,13 +149,14 @@ def update_access(
     n = len(districts.name_en)
     pull = _nev_by_district(households, zones, households.alive, n)
     if not pull.any():
-        pull = np.bincount(zones.district, _pull(zones, inputs), minlength=n)
-    share = pull / pull.sum()
+        pull = np.asarray(np.bincount(zones.district, _pull(zones, inputs), minlength=n), np.float64)
+    share = _of_city(zones, inputs) * pull / pull.sum()
     access.fast_posts += inputs["access.fast_posts_year"] * share
     access.slow_posts += inputs["access.slow_posts_year"] * share
     access.swap_sites += inputs["access.swap_sites_year"] * share
     access.hydrogen_sites += inputs["access.hydrogen_sites_year"] * share
-    _run_programme(access, households, inputs, sample)
+    posts = inputs["access.home_programme_posts_year"] * _of_city(zones, inputs)
+    _run_programme(access, households, inputs, posts, sample)
     _update_homes(access, households, zones, inputs, seed)
     _update_density(access, households, zones, inputs, n, sample)
 
@@ -182,6 +183,11 @@ def count_posts(access: Access, sample: float) -> dict[str, float]:
         "swap": float(access.swap_sites.sum()),
         "hydrogen": float(access.hydrogen_sites.sum()),
     }
+
+
+def _of_city(zones: Zones, inputs: YearInputs) -> float:
+    """Part of the whole city that the zones hold: the counts of the catalogue are the whole city's."""
+    return float(zones.residents.sum()) / inputs["population.base_resident_count"]
 
 
 def _pull(zones: Zones, inputs: YearInputs) -> F64:
@@ -211,9 +217,10 @@ def _own_chance(access: Access, inputs: YearInputs) -> F64:
     return np.where(access.bay, own, old)
 
 
-def _run_programme(access: Access, households: Households, inputs: YearInputs, sample: float) -> None:
+def _run_programme(
+    access: Access, households: Households, inputs: YearInputs, posts: float, sample: float
+) -> None:
     """Posts of the year's programme reach a share of the car households that could not have one."""
-    posts = inputs["access.home_programme_posts_year"]
     if posts > 0.0:
         holds = households.alive[: len(access.bay)] & (households.car[: len(access.bay)] > 0)
         needing = float((1.0 - _own_chance(access, inputs)[holds]).sum()) / sample
@@ -245,7 +252,7 @@ def _update_density(
     pull = _pull(zones, inputs)
     area_km2 = zones.area_m2 * M2_KM2
     district = zones.district
-    part = pull / np.maximum(np.bincount(district, pull, minlength=n)[district], 1.0)
+    part = pull / np.asarray(np.bincount(district, pull, minlength=n), np.float64)[district]
     lean = _nev_by_district(households, zones, households.alive & ~access.home_post, n) / sample
     crowd = lean / inputs["access.cars_fast_post"]
     worth = access.fast_posts / np.maximum(access.fast_posts + crowd, 1e-9)

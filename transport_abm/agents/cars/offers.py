@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transport_abm.core.errors import Fault, ParameterError
-from transport_abm.core.vocabulary import NEW_ENERGY, Powertrain
+from transport_abm.core.vocabulary import NEW_ENERGY, Fuel, Powertrain
+from transport_abm.policy.fuels import carbon_cost_cny, fuel_tax_cny
 from transport_abm.policy.inputs import YearInputs
 
 F64 = NDArray[np.float64]
@@ -50,7 +51,7 @@ POWERTRAIN_OF = np.array(
 """Powertrain of each alternative."""
 
 IS_NEW_ENERGY = np.isin(POWERTRAIN_OF, [int(p) for p in NEW_ENERGY])
-IS_BATTERY = POWERTRAIN_OF == int(Powertrain.BEV)
+IS_BATTERY = np.isin(POWERTRAIN_OF, int(Powertrain.BEV))
 WITH_PACK = (Alternative.PHEV, Alternative.BEV_SHORT, Alternative.BEV_LONG)
 SUBSIDISED = (Alternative.PHEV, Alternative.BEV_SHORT, Alternative.BEV_LONG, Alternative.FCEV)
 PERCENT = 100.0
@@ -186,18 +187,23 @@ def _trade_cny(inputs: YearInputs) -> F64:
     scrapped = np.where(
         IS_NEW_ENERGY, inputs["vehicle_prices.tradein_nev_cny"], inputs["vehicle_prices.tradein_ice_cny"]
     )
-    changed = np.where(IS_NEW_ENERGY, inputs["vehicle_prices.tradein_oil_to_nev_cny"], 0.0)
+    changed = np.where(IS_NEW_ENERGY, inputs["cars.tradein_subsidy_cny"], 0.0)
     return np.stack([np.zeros(len(Alternative)), changed, scrapped + changed, scrapped])
 
 
 def _energy_cny(inputs: YearInputs, petrol: F64, electricity: F64, hydrogen: F64) -> F64:
     """Energy of a year, without and with a home post."""
-    petrol_cny_l = inputs["prices.petrol_cny_l"] * inputs["prices.petrol_factor"]
+    passed = inputs["vehicle_prices.carbon_pass_share"]
+    added = {
+        fuel: fuel_tax_cny(fuel, inputs) + passed * carbon_cost_cny(fuel, inputs, inputs.year)
+        for fuel in (Fuel.PETROL, Fuel.ELECTRICITY)
+    }
+    petrol_cny_l = inputs["prices.petrol_cny_l"] * inputs["prices.petrol_factor"] + added[Fuel.PETROL]
     factor = inputs["prices.electricity_factor"]
-    public = inputs["prices.electricity_public_cny_kwh"] * factor
-    home = inputs["prices.electricity_home_cny_kwh"] * factor
+    public = inputs["prices.electricity_public_cny_kwh"] * factor + added[Fuel.ELECTRICITY]
+    home = inputs["prices.electricity_home_cny_kwh"] * factor + added[Fuel.ELECTRICITY]
     share = inputs["access.home_kwh_share"]
-    hydrogen_cny_kg = inputs["vehicle_prices.hydrogen_cny_kg"] * inputs["vehicle_prices.hydrogen_factor"]
+    hydrogen_cny_kg = inputs["fleets.hydrogen_cny_kg"]
     without = petrol * petrol_cny_l + hydrogen * hydrogen_cny_kg + electricity * public
     with_post = without + electricity * share * (home - public)
     return inputs["powertrain.km_year"] * np.stack([without, with_post])

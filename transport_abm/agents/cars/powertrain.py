@@ -159,7 +159,8 @@ def utility_terms(
     """
     cost = offers.perceived_cny(inputs).reshape(len(GivenUp) * 2, N) / CNY_10K
     fixed = np.tile(constants(inputs), (2, 1))
-    by_range = IS_NEW_ENERGY & (POWERTRAIN_OF != POWERTRAIN_OF[Alternative.PHEV])
+    by_range = offers.range_km > 0.0
+    by_range[Alternative.PHEV] = False  # its engine goes on where the battery ends
     ratio = offers.range_km[by_range] / inputs["powertrain.range_reference_km"]
     fixed[:, by_range] += inputs["powertrain.range_weight"] * np.log(ratio)
     exempt = inputs["tail_number.day_count"] * inputs["tail_number.bev_exempt_share"]
@@ -355,7 +356,7 @@ def identify_constants(
         If a share cannot be met: something bought that nobody may buy, or the reverse; or shares that the
         plates of the buyers rule out.
     """
-    may = terms.allowed[buyers.plate].any(axis=0)
+    may = np.asarray(terms.allowed[np.unique(buyers.plate)].any(axis=0), np.bool_)
     faults = [
         Fault(
             "observed shares",
