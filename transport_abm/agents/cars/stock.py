@@ -16,6 +16,7 @@ from transport_abm.agents.cars.turnover import count_private, leaving_share
 from transport_abm.agents.tables import Households
 from transport_abm.agents.vehicles import Cars, VehicleBook
 from transport_abm.core.draws import Stream, uniform
+from transport_abm.core.errors import Fault, InputError
 from transport_abm.core.vocabulary import PlateKind, Powertrain, VehicleClass
 from transport_abm.policy.inputs import YearInputs
 
@@ -98,7 +99,16 @@ def build_cars(
     -------
     Cars
         The cars, grouped by household; a household's battery-electric cars come first.
+
+    Raises
+    ------
+    InputError
+        If a household has more battery-electric cars than cars.
     """
+    wrong = np.flatnonzero((households.nev > households.car) | (households.car < 0))
+    if wrong.size:
+        got = f"{len(wrong)} others, the first in row {wrong[0]}"
+        raise InputError(Fault("households", "nev", "battery-electric cars among the cars held", got))
     count = np.where(households.alive, households.car, 0)
     household = np.repeat(np.arange(len(households), dtype=np.int32), count)
     place = np.arange(len(household)) - np.repeat(np.cumsum(count, dtype=np.int64) - count, count)

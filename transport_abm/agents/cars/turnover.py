@@ -255,6 +255,28 @@ def turn_over(
     return Given(given.household[keeps], given.plate[keeps], given.scrapped[keeps], given.powertrain[keeps])
 
 
+def may_replace(given: Given, car: I8, wanted: I8) -> Bool:
+    """Which of the cars given up are replaced: the owner still wants more cars than are left.
+
+    Parameters
+    ----------
+    given
+        Cars given up.
+    car
+        Cars of each household after `turn_over` and `count_cars`, shape (households,).
+    wanted
+        Cars that each household wants, shape (households,).
+
+    Returns
+    -------
+    NDArray[np.bool_]
+        True for the first entries of a household, as many as it lacks; the other plates lapse.
+    """
+    place = np.empty(len(given), np.int8)
+    place_in_household(given.household, np.ones(len(given), np.bool_), car.copy(), place)
+    return np.asarray(place < wanted[given.household])
+
+
 def _match_used(
     given: Given, fate: I8, willing: Bool, identity: I64, place: I8, inputs: YearInputs, year: int, seed: int
 ) -> tuple[I64, I64]:
