@@ -247,6 +247,22 @@ def test_the_subsidy_makes_more_owners_give_up_oil_cars_and_none_keep_one() -> N
     assert (chance[[Powertrain.PHEV, Powertrain.BEV, Powertrain.FCEV]] == 1.0).all()
 
 
+def test_the_national_subsidy_scraps_more_of_the_old_cars_it_is_for_and_no_other() -> None:
+    none = {"vehicle_prices.tradein_nev_cny": 0.0, "vehicle_prices.tradein_ice_cny": 0.0}
+    paid = none | {"vehicle_prices.tradein_nev_cny": 20_000.0}
+    before, after = yearly_chances(year_inputs(2025, none)), yearly_chances(year_inputs(2025, paid))
+    np.testing.assert_array_equal(before[..., 1:], after[..., 1:])
+    rate = np.log1p(-after[:, :30, 0]) / np.log1p(-before[:, :30, 0])
+    for p, youngest in (
+        (Powertrain.ICE, 13),
+        (Powertrain.HEV, 13),
+        (Powertrain.PHEV, 6),
+        (Powertrain.BEV, 6),
+    ):
+        assert (after[p, :youngest, 0] == before[p, :youngest, 0]).all()
+        np.testing.assert_allclose(rate[p, youngest:], np.exp(0.12 * 2), rtol=1e-6)
+
+
 def test_luck_belongs_to_the_household_not_to_the_row() -> None:
     one, other = street(2_000), street(2_000)
     other.cars.alive[:] = False
@@ -310,7 +326,7 @@ def test_utility_is_that_of_the_blueprint() -> None:
 def test_the_constant_meets_the_waiting_lists_in_the_mean_over_tastes() -> None:
     case, inputs = build(), year_inputs(2020)
     constant = calibrate_desire(case.households, case.persons, CITY.zones, inputs, year=2020, sample=1.0)
-    queue = inputs["cars.application_count"] * CITY.zones.residents.sum() / 21_893_095
+    queue = (3_100_000 + 390_000) * CITY.zones.residents.sum() / 21_893_095
     first, second, member = wish_inputs(case, 2020)
     expected = expected_queue(
         first + constant, second + constant, case.households.car, member[:, LICENCES],
@@ -329,8 +345,8 @@ def test_the_constant_meets_the_waiting_lists_in_the_mean_over_tastes() -> None:
 
 def test_a_waiting_list_longer_than_licences_allow_is_refused() -> None:
     case = build()
-    inputs = year_inputs(2020, {"cars.application_count": 9e6})
-    with pytest.raises(InputError, match=r"cars.application_count: cars wanted: expected at most"):
+    inputs = year_inputs(2020, {"plates.waiting_ordinary_count": 9e6})
+    with pytest.raises(InputError, match=r"waiting_\*_count: cars wanted: expected at most"):
         calibrate_desire(case.households, case.persons, CITY.zones, inputs, year=2020, sample=1.0)
 
 

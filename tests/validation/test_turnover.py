@@ -7,7 +7,14 @@ import pytest
 
 from tests.naive_cars import weibull_survival
 from tests.tiny import tiny_city
-from transport_abm.agents.cars.stock import add_cars, base_ages, build_cars, count_cars, past_cohorts
+from transport_abm.agents.cars.stock import (
+    add_cars,
+    base_ages,
+    build_cars,
+    count_cars,
+    past_cohorts,
+    registered_before,
+)
 from transport_abm.agents.cars.turnover import hazard, leaving_share, may_replace, survival, turn_over
 from transport_abm.agents.population import update_population
 from transport_abm.agents.synthesis import synthesise
@@ -153,6 +160,18 @@ def test_stock_of_2020_loses_as_many_cars_as_the_registrations_of_2020_and_2021_
     lost = sum(n * stock[p] @ leaving_share(inputs)[p] / stock[p].sum() for p, n in count.items())
     published = ((498_700 - 88_000) / 5_908_000 + (542_093 - 174_000) / 5_996_000) / 2
     assert lost / PRIVATE_CARS_2020 == pytest.approx(published, rel=0.005)
+
+
+def test_cars_ever_registered_are_those_in_use_and_those_gone() -> None:
+    inputs = year_inputs(2020)
+    n = 30_000
+    cars = build_cars(Households.build(n, car=np.int8(1), nev=np.int8(1)), inputs, seed=1)
+    ever = registered_before(cars, inputs)
+    cohort, in_use = past_cohorts(inputs)[Powertrain.BEV], base_ages(inputs)[Powertrain.BEV]
+    gone = sum(cohort - in_use) / sum(in_use)
+    assert 0 < gone < 0.05
+    assert ever[Powertrain.BEV] == pytest.approx(n * (1 + gone))
+    assert ever[Powertrain.ICE] == 0
 
 
 def test_built_stock_has_the_ages_of_the_cohorts() -> None:

@@ -17,7 +17,7 @@ from transport_abm.agents.cars.kernels_turnover import count_members, count_wish
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.core.draws import Stream, uniform
 from transport_abm.core.errors import Fault, InputError
-from transport_abm.core.vocabulary import PersonStatus
+from transport_abm.core.vocabulary import PersonStatus, PlateKind
 from transport_abm.networks.city import Zones
 from transport_abm.policy.inputs import YearInputs
 
@@ -26,7 +26,7 @@ F64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
 NO_YEAR = 0
-MOST_CARS = 2
+POOLS = (PlateKind.ORDINARY, PlateKind.NEW_ENERGY)
 WORKERS, LICENCES, CHILDREN = range(3)
 FARTHEST = 40.0
 """Bounds of the constant: at 40 logits a chance differs from 0 or 1 by less than rounding."""
@@ -189,15 +189,16 @@ def calibrate_desire(
 
     Notes
     -----
-    Applications of 2019: China Daily, 25 February 2019. The number wanted rises with the constant, so that the
-    root is found by halving.
+    The waiting lists are those of persons, plates.waiting_*_count (China Daily, 25 February 2019). The number
+    wanted rises with the constant, so that the root is found by halving.
     """
     member = members(households, persons, inputs)
     licence = member[:, LICENCES]
     first, second = utilities(households, member, zones, inputs, year, metro)
     habit, held, alive = inputs["cars.desire_habit"], households.car, households.alive
     residents = float(zones.residents.sum()) / inputs["population.base_resident_count"]
-    queue = inputs["cars.application_count"] / inputs["cars.application_per_car"] * residents * sample
+    waiting = float(inputs.array("plates.waiting_{}_count", POOLS).sum())
+    queue = waiting / inputs["cars.application_per_car"] * residents * sample
 
     def wanted(level: float) -> float:
         return expected_queue(first + level, second + level, held, licence, habit, alive)
@@ -206,7 +207,7 @@ def calibrate_desire(
     most = wanted(high)
     if most < queue:
         expected = f"at most {most:,.0f}, all that licences allow"
-        raise InputError(Fault("cars.application_count", "cars wanted", expected, f"{queue:,.0f}"))
+        raise InputError(Fault("plates.waiting_*_count", "cars wanted", expected, f"{queue:,.0f}"))
     for _ in range(80):
         level = (low + high) / 2.0
         low, high = (level, high) if wanted(level) < queue else (low, level)

@@ -79,6 +79,26 @@ def base_ages(inputs: YearInputs) -> F64:
     return np.asarray(past_cohorts(inputs) * np.c_[np.ones(len(Powertrain)), stays[:, :-1]])
 
 
+def registered_before(cars: Cars, inputs: YearInputs) -> F64:
+    """Private cars ever registered up to the end of the base year, those no longer in use among them.
+
+    Parameters
+    ----------
+    cars
+        Private cars of the base year.
+    inputs
+        Parameters of the base year.
+
+    Returns
+    -------
+    NDArray[np.float64]
+        By powertrain, in rows of the table; later years add `VehicleBook.new`. For petrol cars from the first
+        cohort of the catalogue on.
+    """
+    count = np.bincount(cars.powertrain[cars.alive], minlength=len(Powertrain))
+    return np.asarray(count * past_cohorts(inputs).sum(axis=1) / base_ages(inputs).sum(axis=1))
+
+
 def build_cars(
     households: Households, inputs: YearInputs, *, seed: int, home_post: Bool | None = None
 ) -> Cars:

@@ -28,7 +28,7 @@ from transport_abm.agents.cars.kernels_turnover import (
 from transport_abm.agents.tables import Households
 from transport_abm.agents.vehicles import FUEL_OF_CAR, Cars, VehicleBook, count_vehicles
 from transport_abm.core.draws import Stream, stream_key, uniform
-from transport_abm.core.vocabulary import PlateKind, Powertrain, VehicleClass
+from transport_abm.core.vocabulary import NEW_ENERGY, PlateKind, Powertrain, VehicleClass
 from transport_abm.policy.inputs import YearInputs
 
 I8 = NDArray[np.int8]
@@ -109,6 +109,11 @@ def hazard(age: F64, mean_year: float, shape: float) -> F64:
     return np.asarray(-np.expm1((age / scale) ** shape - ((age + 1.0) / scale) ** shape))
 
 
+def _response(subsidy_cny: float, inputs: YearInputs) -> float:
+    """Factor by which a subsidy raises a chance [1]."""
+    return math.exp(inputs["cars.tradein_response"] * subsidy_cny / CNY_PER_UNIT)
+
+
 def yearly_chances(inputs: YearInputs) -> F64:
     """Chances of a car in one year, each given that those before did not happen.
 
@@ -124,19 +129,25 @@ def yearly_chances(inputs: YearInputs) -> F64:
 
     Notes
     -----
-    The trade-in subsidy scales the chance that an oil car old enough for it is changed, by
-    exp(response x subsidy / 10,000), up to 1.
+    Subsidies work by the factor exp(response x subsidy / 10,000): the city's for giving up an oil car scales
+    the chance that one old enough is changed, up to 1; the national one for scrapping, of the dated prices,
+    scales the Weibull hazard rate of cars old enough for it.
     """
     age = np.arange(OLDEST_YEAR + 1, dtype=np.float64)
     out = np.empty((len(Powertrain), len(age), 3))
     mean = inputs.array("cars.life_mean_year_{}", Powertrain)
     for p in Powertrain:
         out[p, :, 0] = hazard(age, float(mean[p]), inputs["cars.life_shape"])
+    paid_cny = max(inputs["vehicle_prices.tradein_nev_cny"], inputs["vehicle_prices.tradein_ice_cny"])
+    if paid_cny > 0:
+        for p in Powertrain:
+            old = age >= inputs[f"cars.scrappage_{'nev' if p in NEW_ENERGY else 'oil'}_age_year"]
+            out[p, old, 0] = 1.0 - (1.0 - out[p, old, 0]) ** _response(paid_cny, inputs)
     out[:, age + 1 > inputs["cars.age_limit_year"], 0] = 1.0
     out[:, :, 1] = np.where(age > inputs["cars.export_age_year"], inputs["cars.export_share"], 0.0)
     rise = (age - inputs["cars.replace_age_year"]) / inputs["cars.replace_spread_year"]
     out[:, :, 2] = inputs["cars.replace_share"] / (1.0 + np.exp(-rise))
-    more = math.exp(inputs["cars.tradein_response"] * inputs["cars.tradein_subsidy_cny"] / CNY_PER_UNIT)
+    more = _response(inputs["cars.tradein_subsidy_cny"], inputs)
     old = age >= inputs["cars.tradein_age_year"]
     for p in OIL:
         out[p, old, 2] = np.minimum(out[p, old, 2] * more, 1.0)
