@@ -1,12 +1,138 @@
-"""Sections of the report."""
+"""Section of the report on carbon: by class and accounting mode, the intensity in every scope, and why it changes."""
 
 from __future__ import annotations
 
-from transport_abm.report.markup import Markup
+import math
+
+from transport_abm.core.vocabulary import Accounting, Scope, label
+from transport_abm.policy.targets import read_targets
+from transport_abm.report.figures import percent
+from transport_abm.report.ledger import CHANGE_BY, INTENSITY
+from transport_abm.report.markup import Markup, el, join
+from transport_abm.report.names import vehicle_class_name
 from transport_abm.report.reading import Reading
+from transport_abm.report.sections import figure, section
+from transport_abm.report.series_charts import (
+    CLASS_FILL,
+    FUEL_FILL,
+    LINE_FILL,
+    Line,
+    change_chart,
+    line_chart,
+    stack_chart,
+)
 from transport_abm.report.texts import Texts
+from transport_abm.report.vehicle_sections import by_class, marks
+
+HEADLINE = f"{Scope.S2.name}.{Accounting.PROVINCIAL.name}".lower()
+"""Pair of scope and accounting mode that the ledger's number is of."""
 
 
 def carbon_section(reading: Reading, words: Texts) -> Markup | None:
-    """A section."""
-    return None
+    """CO2 by class, fuel, scope and accounting mode, with the plan's intensity target."""
+    figures = [
+        _stack(reading, "co2", "carbon.by_class", CLASS_FILL, words),
+        _accounting(reading, words),
+        _intensity(reading, words),
+        _scopes(reading, words),
+        _changes(reading, words),
+        _stack(reading, "energy", "carbon.energy", FUEL_FILL, words),
+    ]
+    return section("carbon", words, *figures) if any(figures) else None
+
+
+def _stack(
+    reading: Reading, outcome: str, key: str, fill: dict[str, str] | object, words: Texts
+) -> Markup | None:
+    """An outcome by its classes, stacked."""
+    assert isinstance(fill, dict)
+    parts = by_class(reading, outcome, fill, words)
+    if not parts:
+        return None
+    title = words(key)
+    note = words(f"{key}.note") if words.has(f"{key}.note") else None
+    return figure(title, stack_chart(parts, reading.units[outcome], words, label=title), note)
+
+
+def _accounting(reading: Reading, words: Texts) -> Markup | None:
+    """City total by accounting mode."""
+    known = set(reading.classes("co2_total"))
+    lines = [
+        Line(
+            label(item, words.language),
+            LINE_FILL[item],
+            reading.series("co2_total", class_=item.name.lower()),
+        )
+        for item in Accounting
+        if item.name.lower() in known
+    ]
+    if not lines:
+        return None
+    title = words("carbon.accounting")
+    chart = line_chart(lines, reading.units["co2_total"], words, label=title, band=reading.runs > 1)
+    return figure(title, chart, words("carbon.accounting.note"))
+
+
+def _intensity(reading: Reading, words: Texts) -> Markup | None:
+    """Change of the intensity since 2020 by scope, under the headline's accounting mode."""
+    mode = HEADLINE.partition(".")[2]
+    lines = [
+        Line(label(item, words.language), LINE_FILL[item],
+             reading.series(INTENSITY, class_=f"{item.name.lower()}.{mode}"))
+        for item in Scope
+        if f"{item.name.lower()}.{mode}" in reading.classes(INTENSITY)
+    ]  # fmt: skip
+    if not lines and reading.series(INTENSITY):
+        lines = [Line(words("class.total"), LINE_FILL[0], reading.series(INTENSITY))]
+    if not lines:
+        return None
+    title = words("carbon.intensity")
+    found = [m for m in marks(INTENSITY, words) if m.year in reading.years]
+    chart = line_chart(lines, "1", words, label=title, marks=found, band=reading.runs > 1)
+    return figure(title, chart, words("carbon.intensity.note", mode=vehicle_class_name(mode, words)))
+
+
+def _scopes(reading: Reading, words: Texts) -> Markup | None:
+    """The intensity in every scope and accounting mode, in the target's year or the last one."""
+    known = set(reading.classes(INTENSITY))
+    if not any("." in name for name in known):
+        return None
+    target = next(t for t in read_targets().values() if t.outcome == INTENSITY)
+    year = target.year if target.year in reading.years else reading.last_year
+    head = el(
+        "tr",
+        el("th", words("carbon.scope"), scope="col"),
+        *(el("th", label(a, words.language), scope="col", class_="n") for a in Accounting),
+    )
+    body = []
+    for s in Scope:
+        cells = []
+        for a in Accounting:
+            name = f"{s.name}.{a.name}".lower()
+            mean, low, high = reading.point(INTENSITY, year, class_=name)
+            good = target.is_met(mean) if math.isfinite(mean) else None
+            kind = "" if good is None else " good" if good else " short"
+            tip = words("table.band", low=percent(low, sign=True), high=percent(high, sign=True))
+            shown = percent(mean, sign=True)
+            cell = el("strong", shown) if name == HEADLINE else shown
+            cells.append(el("td", cell, class_=f"n{kind}", title=tip if reading.runs > 1 else None))
+        body.append(el("tr", el("th", label(s, words.language), scope="row"), join(cells)))
+    table = el("div", el("table", el("thead", head), el("tbody", *body), class_="scopes"), class_="scroll")
+    return figure(words("carbon.scopes", year=year), table, words("carbon.scopes.note"))
+
+
+def _changes(reading: Reading, words: Texts) -> Markup | None:
+    """Why the CO2 of the last year changed, by factor."""
+    names = [name for name in reading.classes(CHANGE_BY) if name and "." not in name]
+    year = reading.last_year
+    rows = [
+        (words(f"class.{n}") if words.has(f"class.{n}") else n, reading.mean(CHANGE_BY, year, class_=n))
+        for n in names
+    ]
+    rows = [row for row in rows if math.isfinite(row[1])]
+    if not rows:
+        return None
+    title = words("carbon.change", year=year)
+    return figure(
+        title, change_chart(rows, reading.units[CHANGE_BY], words, label=title), words("carbon.change.note")
+    )

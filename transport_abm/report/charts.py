@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from transport_abm.core.vocabulary import GREEN_MODES, Mode, label
 from transport_abm.outcomes import OUTCOMES
@@ -46,7 +46,9 @@ class Plot:
         self.first, self.last = min(years), max(max(years), min(years) + 1)
         known = [v for v in values if math.isfinite(v)] or [0.0, 1.0]
         pad = max(0.004, 0.06 * (max(known) - min(known)))
-        self.ticks = round_numbers(max(0.0, min(known) - pad), max(known) + pad, most)
+        # A range that touches nothing below zero stays above it.
+        low = min(known) - pad
+        self.ticks = round_numbers(max(0.0, low) if min(known) >= 0.0 else low, max(known) + pad, most)
 
     def x(self, year: float) -> float:
         """Place of a year."""
@@ -61,15 +63,16 @@ class Plot:
         """Place of a value in a year."""
         return self.x(year), self.y(value)
 
-    def axes(self, shown: Sequence[int], size: float = 12.5) -> Markup:
-        """Hairlines with percent, and years."""
+    def axes(
+        self, shown: Sequence[int], size: float = 12.5, write: Callable[[float], str] | None = None
+    ) -> Markup:
+        """Hairlines with percent, or numbers as ``write`` writes them, and years."""
         step = self.ticks[1] - self.ticks[0]
         digits = 0 if abs(100 * step - round(100 * step)) < 1e-6 else 1
+        write = write or (lambda v: percent(v, digits))
         rows = [
             svg.line((self.left, self.y(v)), (self.right, self.y(v)))
-            + svg.text(
-                self.left - 8, self.y(v) + 4, percent(v, digits), anchor="end", fill=svg.MUTED, size=size
-            )
+            + svg.text(self.left - 8, self.y(v) + 4, write(v), anchor="end", fill=svg.MUTED, size=size)
             for v in self.ticks
         ]
         names = [

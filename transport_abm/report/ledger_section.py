@@ -77,10 +77,10 @@ def _rows(entry: Entry, ledger: Ledger, words: Texts) -> Markup:
     sure = say.chance(entry, words)
     cells = [
         el("td", el("strong", entry.target.id), " ", say.clause(entry.target, words),
-           el("span", f" {words(f'strength.{entry.target.strength}')}", class_="id")),
+           el("span", f" {words(f'strength.{entry.target.strength}')}", class_="unit")),
         el("td", say.year_text(entry, words)),
         el("td", say.goal(entry.target, words)),
-        el("td", say.model(entry, words), *([el("br"), el("span", band, class_="id")] if entry.runs > 1 else []),
+        el("td", say.model(entry, words), *([el("br"), el("span", band, class_="unit")] if entry.runs > 1 else []),
            class_="n"),
         el("td", sure),
         el("td", say.gap(entry, words), class_="n"),

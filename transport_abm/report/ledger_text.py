@@ -52,8 +52,11 @@ def goal(target: Target, words: Texts) -> str:
     """Comparator and value of the plan."""
     if target.value is None or target.comparator is None:
         return words("ledger.no_number")
-    sign = target.value < 0.0
-    return f"{SIGNS[target.comparator]} {amount(target, target.value, words, sign=sign)}"
+    if not target.is_share:
+        return f"{SIGNS[target.comparator]} {amount(target, target.value, words)}"
+    # The plan's own digits: 76.5, not 76.50, and 100, not 100.0.
+    shown = f"{100.0 * target.value:.6g}".replace("-", "\u2212")
+    return f"{SIGNS[target.comparator]} {shown}%"
 
 
 def year_text(entry: Entry, words: Texts) -> str:
@@ -73,8 +76,10 @@ def band(entry: Entry, words: Texts) -> str:
     if entry.runs < 2:
         return MISSING
     sign = (entry.target.value or 0.0) < 0.0
-    ends = [amount(entry.target, v, words, unit=entry.unit, sign=sign) for v in (entry.low, entry.high)]
-    return f"{ends[0]} – {ends[1]}"
+    if entry.target.is_share:
+        return f"{percent(entry.low, sign=sign)} – {percent(entry.high, sign=sign)}"
+    shape = form(entry.unit, [entry.low, entry.high, entry.target.value or 0.0], words)
+    return f"{shape(entry.low, sign=sign)} – {shape(entry.high, sign=sign)} {shape.unit}"
 
 
 def gap(entry: Entry, words: Texts) -> str:
@@ -118,7 +123,9 @@ def reasons(entry: Entry, ledger: Ledger, words: Texts) -> list[tuple[str, str]]
         Headings with their texts, in reading order.
     """
     semicolon = "；" if words.zh else "; "
+    robust = [words(f"ledger.robust_why.{entry.robust}")] if entry.robust is not None else []
     out: list[tuple[str, list[str]]] = [
+        ("ledger.robust", robust),
         ("ledger.variants", variants(entry, words)),
         ("ledger.factors", [driver(d, entry, words) for d in entry.drivers if d.kind == "factor"]),
         ("ledger.parts", [driver(d, entry, words) for d in entry.drivers if d.kind == "part"]),
