@@ -222,7 +222,7 @@ def _slot_traits(
     """Whether a place is kept for emergencies, and the length of its bus."""
     emergency = uniform(seed, Stream.FLEET, slot, 0, 2) < inputs["fleets.bus.emergency_share"]
     draw = uniform(seed, Stream.FLEET, slot, 0, 3)
-    short, articulated = inputs["fleets.bus.short_share"], inputs["fleets.bus.articulated_share"]
+    short, articulated = inputs["energy.bus_short_share"], inputs["energy.bus_articulated_share"]
     length = np.where(draw < short, BusLength.SHORT, BusLength.STANDARD)
     return emergency, np.where(draw >= 1.0 - articulated, BusLength.ARTICULATED, length).astype(np.int8)
 
@@ -348,7 +348,8 @@ def _buy(
     emergency, length_class = _slot_traits(slot, inputs, seed)
     exempt = lines.mountain[line] | emergency
     offers = read_offers(inputs, "fleets.bus", BUS_OPTIONS)
-    size = np.array([inputs["fleets.bus.short_factor"], 1.0, inputs["fleets.bus.articulated_factor"]])
+    # prices and upkeep are taken to grow with the length as the energy does
+    size = np.array([inputs["energy.bus_short_factor"], 1.0, inputs["energy.bus_articulated_factor"]])
     cost = total_cost_cny(offers, km_line[line], inputs) * size[length_class][:, None]
     ruled = ~exempt & (year >= inputs["fleets.bus.mandate_year"] or inputs["fleets.bus_nev_share"] > 0.0)
     choice = choose_replacement(

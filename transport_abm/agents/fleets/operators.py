@@ -90,12 +90,17 @@ def build_operators(city: City, inputs: Mapping[str, float], *, seed: int) -> Op
 
 def district_jobs(city: City) -> NDArray[np.float64]:
     """Work places by district."""
-    return np.bincount(city.zones.district, city.zones.jobs, minlength=len(city.districts.name_en))
+    return _by_district(city, city.zones.jobs)
 
 
 def district_residents(city: City) -> NDArray[np.float64]:
     """Residents by district."""
-    return np.bincount(city.zones.district, city.zones.residents, minlength=len(city.districts.name_en))
+    return _by_district(city, city.zones.residents)
+
+
+def _by_district(city: City, value: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of a column of the zones by district."""
+    return np.asarray(np.bincount(city.zones.district, value, len(city.districts.name_en)), np.float64)
 
 
 def draw_district(weight: NDArray[np.float64], draw: NDArray[np.float64]) -> NDArray[np.int16]:

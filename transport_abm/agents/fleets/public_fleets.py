@@ -62,25 +62,24 @@ class CohortKind:
     """Path of the least new-energy share of the stock; none if empty."""
 
 
+_C = VehicleClass
 KINDS: tuple[CohortKind, ...] = (
+    CohortKind("official", _C.OFFICIAL_CAR, 1, "fleets.official", CAR_OPTIONS, rule="fleets.official_nev_share"),
+    CohortKind("company", _C.OFFICIAL_CAR, 2, "fleets.company", CAR_OPTIONS),
     CohortKind(
-        "official", VehicleClass.OFFICIAL_CAR, 1, "fleets.official", CAR_OPTIONS, rule="fleets.official_nev_share"
-    ),
-    CohortKind("company", VehicleClass.OFFICIAL_CAR, 2, "fleets.company", CAR_OPTIONS),
-    CohortKind(
-        "sanitation_light", VehicleClass.SANITATION, 3, "fleets.sanitation_light", WORK_OPTIONS,
+        "sanitation_light", _C.SANITATION, 3, "fleets.sanitation_light", WORK_OPTIONS,
         rule="fleets.sanitation_nev_share",
     ),
     CohortKind(
-        "sanitation_light_special", VehicleClass.SANITATION, 4, "fleets.sanitation_light", (DIESEL,), exempt=True
+        "sanitation_light_special", _C.SANITATION, 4, "fleets.sanitation_light", (DIESEL,), exempt=True
     ),
-    CohortKind("sanitation_heavy", VehicleClass.SANITATION, 5, "fleets.sanitation_heavy", WORK_OPTIONS),
+    CohortKind("sanitation_heavy", _C.SANITATION, 5, "fleets.sanitation_heavy", WORK_OPTIONS),
     CohortKind(
-        "airport", VehicleClass.AIRPORT, 6, "fleets.airport", WORK_OPTIONS,
+        "airport", _C.AIRPORT, 6, "fleets.airport", WORK_OPTIONS,
         rule="fleets.airport.new_electric_share", stock_rule="fleets.airport_electric_share",
     ),
-    CohortKind("airport_special", VehicleClass.AIRPORT, 7, "fleets.airport", (DIESEL,), exempt=True),
-    CohortKind("other", VehicleClass.OTHER, 8, "fleets.other", (PETROL,)),
+    CohortKind("airport_special", _C.AIRPORT, 7, "fleets.airport", (DIESEL,), exempt=True),
+    CohortKind("other", _C.OTHER, 8, "fleets.other", (PETROL,)),
 )  # fmt: skip
 """Numbers are those of the draws, and never given again; further cohorts of other rooms count from 20."""
 

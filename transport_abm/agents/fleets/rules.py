@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from transport_abm.agents.fleets.fleets import Fleets
+from transport_abm.agents.fleets.fleets import Fleets, len_alive
 from transport_abm.agents.fleets.permits import is_new_energy, van_nev_share
 from transport_abm.agents.fleets.public_fleets import CAR_OPTIONS, bought_share, stock_share
 from transport_abm.agents.fleets.ride_hail import RIDE_HAIL_OPTIONS
 from transport_abm.agents.fleets.turnover import SlotVehicles, nev_share, new_energy
 from transport_abm.core.errors import Fault
+from transport_abm.core.vocabulary import VehicleClass
 
 
 def rule_shares(fleets: Fleets) -> dict[str, float]:
@@ -47,6 +48,48 @@ def rule_shares(fleets: Fleets) -> dict[str, float]:
         "public_fleet_electric_share": public_fleet_electric_share(fleets, in_scope=True),
         "public_fleet_electric_share.all": public_fleet_electric_share(fleets, in_scope=False),
     }
+
+
+def reconciliation(fleets: Fleets, inputs: Mapping[str, float], scale: float) -> dict[str, int]:
+    """How the fleets of the base year make up the published automobiles and motor vehicles.
+
+    Parameters
+    ----------
+    fleets
+        Fleets of the base year.
+    inputs
+        Values of the base year.
+    scale
+        Residents of the city over those of Beijing [1].
+
+    Returns
+    -------
+    dict[str, int]
+        Vehicles by part; ``automobiles left over`` and ``motor vehicles left over`` are zero where all adds up.
+        Airport ground vehicles carry no road plate and are not part of the published totals.
+    """
+    by_class = dict.fromkeys(VehicleClass, 0)
+    for cohort in fleets.cohorts.values():
+        by_class[cohort.class_] += cohort.total
+    part = {
+        "private automobiles": round(inputs["fleets.private_automobile_count"] * scale),
+        "official and company cars": by_class[VehicleClass.OFFICIAL_CAR],
+        "taxis": len_alive(fleets.taxis),
+        "ride-hail cars": len_alive(fleets.ride_hail),
+        "buses": len_alive(fleets.buses),
+        "coaches": by_class[VehicleClass.COACH],
+        "delivery vans": len_alive(fleets.vans),
+        "operating trucks": by_class[VehicleClass.TRUCK],
+        "sanitation vehicles": by_class[VehicleClass.SANITATION],
+    }
+    automobile, other = round(inputs["fleets.automobile_count"] * scale), by_class[VehicleClass.OTHER]
+    part["automobiles left over"] = automobile - sum(part.values())
+    part["motorcycles and others"] = other
+    part["motor vehicles left over"] = (
+        round(inputs["fleets.motor_vehicle_count"] * scale) - automobile - other
+    )
+    part["airport ground vehicles (outside)"] = by_class[VehicleClass.AIRPORT]
+    return part
 
 
 def public_fleet_electric_share(fleets: Fleets, *, in_scope: bool) -> float:
@@ -173,9 +216,10 @@ _SUMS = (
 )
 _AT_MOST_ONE = (
     ("fleets.taxi.individual_share", "fleets.taxi.social_security_share"),
-    ("fleets.bus.short_share", "fleets.bus.articulated_share"),
+    ("energy.bus_short_share", "energy.bus_articulated_share"),
 )
 _AUTOMOBILES = (
     "transit_supply.bus_fleet", "fleets.taxi.count", "fleets.ride_hail.count", "fleets.official.count",
-    "fleets.sanitation_light.count", "fleets.sanitation_heavy.count",
+    "fleets.sanitation_light.count", "fleets.sanitation_heavy.count", "freight.operating_truck_count",
+    "freight.coach_count",
 )  # fmt: skip
