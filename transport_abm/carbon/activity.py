@@ -3,7 +3,8 @@
     km(work, kind) = km(work) w(kind) / sum w,   w = vehicles x exp(-decline x age) x use
 
 A work is what one class drives and carries in a year by district; the stock of the class shares it out over kinds
-(powertrain, fuel, age). Private cars share out the kilometres of their own district, all others those of the city.
+(powertrain, fuel, age). Kinds with a home share out the kilometres of their own district, those without any: private
+cars and vans drive at home, taxis and buses all over the city.
 Nothing is lost: the kilometres, passenger-km and tonne-km of the rows add up to those of the works.
 """
 
@@ -83,7 +84,7 @@ class Stock:
     range_km: F64
     """Electric range of a plug-in hybrid, 0 for the catalogue's [km]."""
     count: F64
-    """Vehicles, weighted to the city."""
+    """Vehicles, weighted to the city; or anything they share the work by, such as their own kilometres."""
 
     @classmethod
     def build(
@@ -343,9 +344,9 @@ def _parts(work: Work, count: F64, home: I64, kind: Mapping[str, I64], inputs: M
         new_energy = np.isin(kind["powertrain"], [int(each) for each in NEW_ENERGY])
         weight *= np.where(new_energy, inputs["carbon.new_energy_km_factor"], 1.0)
     parts = np.tile(weight, (len(work.vehicle_km), 1))
-    if work.consumer is Consumer.PRIVATE_CAR and (home >= 0).all():
-        own = parts * (home == np.arange(len(work.vehicle_km))[:, None])
-        # a district whose sampled households hold no car is driven in by the cars of the city
+    if (home >= 0).any():
+        own = parts * ((home == np.arange(len(work.vehicle_km))[:, None]) | (home < 0))
+        # a district whose sampled households hold no car, or without a van, is served by those of the city
         parts = np.where(own.sum(axis=1, keepdims=True) > 0.0, own, parts)
     return np.asarray(parts / parts.sum(axis=1, keepdims=True))
 

@@ -23,10 +23,10 @@ MJ_PER_TJ = 1e6
 
 
 def size_factor(size: Size, inputs: Mapping[str, float]) -> float:
-    """Energy of a truck of a size against a heavy one [1]; one for those of no size."""
+    """Energy of a vehicle of a size against a heavy one of its class [1]; one for those of no size."""
     if size in (Size.ANY, Size.HEAVY):
         return 1.0
-    return inputs[f"energy.truck_{size.name.lower()}_factor"]
+    return inputs[f"energy.{size.name.lower()}_factor"]
 
 
 def energy_of_rows(activity: Activity, inputs: Mapping[str, float]) -> tuple[F64, F64]:

@@ -5,22 +5,17 @@ year = weekday x (weekdays + weekend days x weekend factor)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from transport_abm.carbon.activity import Consumer, Size, Stock, Work, build_work
-from transport_abm.core.vocabulary import VehicleClass
+from transport_abm.carbon.activity import Consumer, Size, Work, build_work
 
 F64 = NDArray[np.float64]
 
 WEEKDAYS = ("winter", "mild", "summer")
-COHORT_CLASSES: tuple[VehicleClass, ...] = (
-    VehicleClass.OFFICIAL_CAR, VehicleClass.SANITATION, VehicleClass.AIRPORT, VehicleClass.OTHER,
-)  # fmt: skip
-"""Classes whose kilometres are vehicles times kilometres a year."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,48 +178,4 @@ def freight_works(
                 vehicle_km=km, tonne_km=freight.truck_tonne_km.get(size, 0.0),
             )
         )  # fmt: skip
-    return works
-
-
-def cohort_works(
-    stock: Stock,
-    inputs: Mapping[str, float],
-    *,
-    district_count: int,
-    classes: Sequence[VehicleClass] = COHORT_CLASSES,
-    share: ArrayLike | None = None,
-) -> list[Work]:
-    """Works of classes that drive so many kilometres a vehicle and year.
-
-    Parameters
-    ----------
-    stock
-        Vehicles; those of the classes are counted.
-    inputs
-        Values of the year; needs ``carbon.<class>_km_year`` and ``carbon.<class>_kmh``.
-    district_count
-        Number of districts.
-    classes
-        Classes.
-    share
-        Shares of the districts; by default all stands in the first.
-
-    Returns
-    -------
-    list[Work]
-        One for each class.
-    """
-    works = []
-    for class_ in classes:
-        name = class_.name.lower()
-        km = float(stock.count[stock.class_ == class_].sum()) * inputs[f"carbon.{name}_km_year"]
-        works.append(
-            build_work(
-                Consumer(class_),
-                district_count,
-                share=share,
-                vehicle_km=km,
-                speed_kmh=inputs[f"carbon.{name}_kmh"],
-            )
-        )
     return works
