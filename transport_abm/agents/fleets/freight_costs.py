@@ -1,6 +1,6 @@
-"""Costs that freight adds to the cost of ownership all operators share: levies, barriers, hydrogen detours.
+"""Costs that freight adds to the cost of ownership all operators share: barriers, hydrogen detours.
 
-    cost_j = TCO_j + barrier_j + annuity(r, L) (km use_j (carbon cost_j + fuel tax_j) + extra_j)
+    cost_j = TCO_j + barrier_j + annuity(r, L) extra_j
     detour = km / range * 2 * (2 / 3) sqrt(A / (pi n)) * (cost of a km + value of an hour / v)
 
 A barrier stands for what an operator lacks beside money (models on sale, workshops, habit). The way to the nearest
@@ -23,7 +23,6 @@ from transport_abm.agents.fleets.renewal import (
     total_cost_cny,
 )
 from transport_abm.core.vocabulary import Fuel
-from transport_abm.policy.fuels import carbon_cost_cny, fuel_tax_cny
 from transport_abm.policy.inputs import YearInputs
 
 F64 = NDArray[np.float64]
@@ -32,7 +31,7 @@ F64 = NDArray[np.float64]
 def price_options(
     inputs: YearInputs, prefix: str, options: Sequence[Option], km_year: F64
 ) -> tuple[Offers, F64]:
-    """Offers of one kind of vehicle, and the total cost of ownership with levies on fuel and barriers.
+    """Offers of one kind of vehicle, and the total cost of ownership with the barrier of each option.
 
     Parameters
     ----------
@@ -52,13 +51,7 @@ def price_options(
     """
     offers = read_offers(inputs, prefix, options)
     barrier = np.array([inputs[f"{prefix}.{option.name}_barrier_cny"] for option in options])
-    use = np.array([inputs[f"{prefix}.{option.name}_use_km"] for option in options])
-    levy = np.array([
-        carbon_cost_cny(option.fuel, inputs, inputs.year) + fuel_tax_cny(option.fuel, inputs)
-        for option in options
-    ])  # fmt: skip
-    paid = np.atleast_1d(km_year)[:, None] * (use * levy)
-    return offers, total_cost_cny(offers, km_year, inputs) + barrier + extra_cost_cny(paid, offers, inputs)
+    return offers, total_cost_cny(offers, km_year, inputs) + barrier
 
 
 def extra_cost_cny(extra_cny_year: F64, offers: Offers, inputs: Mapping[str, float]) -> F64:
