@@ -66,7 +66,7 @@ FREIGHT_LEVERS = (
 )  # fmt: skip
 
 
-def inputs_of(year: int, levers: Mapping[str, float] | None = None, **overrides: float) -> YearInputs:
+def inputs_of(year: int, levers: Mapping[str, float] | None = None, /, **overrides: float) -> YearInputs:
     """Values of a year with levers in full force and freight parameters replaced."""
     chosen = tuple(LeverSetting(lever=name, value=v, start_year=year) for name, v in (levers or {}).items())
     return year_inputs(year, {f"freight.{name}": v for name, v in overrides.items()}, chosen)
