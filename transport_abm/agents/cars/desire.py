@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from transport_abm.agents.cars.kernels_turnover import count_members, count_wishes
+from transport_abm.agents.cars.kernels_turnover import count_members, count_wishes, fill_utilities
 from transport_abm.agents.tables import Households, Persons
-from transport_abm.core.draws import Stream, uniform
+from transport_abm.core.draws import Stream, stream_key
 from transport_abm.core.errors import Fault, InputError
 from transport_abm.core.vocabulary import PersonStatus, PlateKind
 from transport_abm.networks.city import Zones
@@ -27,7 +27,9 @@ Bool = NDArray[np.bool_]
 
 NO_YEAR = 0
 POOLS = (PlateKind.ORDINARY, PlateKind.NEW_ENERGY)
-WORKERS, LICENCES, CHILDREN = range(3)
+WEIGHTS = ("income", "worker", "child", "parking", "second", "second_income")
+LICENCES = 1
+"""Column of the licence holders among the members."""
 FARTHEST = 40.0
 """Bounds of the constant: at 40 logits a chance differs from 0 or 1 by less than rounding."""
 
@@ -36,30 +38,26 @@ def members(households: Households, persons: Persons, inputs: YearInputs) -> I8:
     """Workers, licence holders and children by household, shape (households, 3) [persons]."""
     out = np.zeros((len(households), 3), np.int8)
     count_members(
-        persons.household, persons.alive, persons.status == PersonStatus.WORKER, persons.licence,
-        persons.age < inputs["cars.child_age_year"], out,
+        persons.household, persons.alive, persons.status, persons.licence, persons.age,
+        int(PersonStatus.WORKER), inputs["cars.child_age_year"], out,
     )  # fmt: skip
     return out
 
 
 def utilities(
     households: Households, member: I8, zones: Zones, inputs: YearInputs, year: int, metro: F64 | None
-) -> tuple[F64, F64]:
-    """Utility of a first and of a second car before the constant, for each household [1]."""
+) -> F64:
+    """Utility of a first and of a second car before the constant, shape (2, households) [1]."""
     if metro is not None and metro.shape != (len(zones),):
         raise InputError(Fault("metro", "shape", f"({len(zones)},): one share a zone", str(metro.shape)))
     prices = (1.0 + inputs["cars.price_growth"]) ** (year - inputs["cars.income_reference_year"])
-    floor = inputs["cars.income_floor_cny"]
-    income = np.maximum(households.income_cny, floor) / (inputs["cars.income_reference_cny"] * prices)
-    log_income = np.log(income.astype(np.float64))
-    first = inputs["cars.desire_income"] * log_income
-    first += inputs["cars.desire_worker"] * member[:, WORKERS]
-    first += inputs["cars.desire_child"] * (member[:, CHILDREN] > 0)
-    first += inputs["cars.desire_parking"] * households.parking
-    if metro is not None:
-        first += inputs["cars.desire_metro"] * metro[households.zone]
-    second = first + inputs["cars.desire_second"] + inputs["cars.desire_second_income"] * log_income
-    return first, second
+    floor, reference = inputs["cars.income_floor_cny"], inputs["cars.income_reference_cny"] * prices
+    log_income = np.log(np.maximum(households.income_cny, floor, dtype=np.float64) / reference)
+    weight = inputs.array("cars.desire_{}", WEIGHTS)
+    home = np.empty(0) if metro is None else inputs["cars.desire_metro"] * metro[households.zone]
+    out = np.empty((2, len(households)))
+    fill_utilities(log_income, member, households.parking, home, weight, out)
+    return out
 
 
 def choose_desire(
@@ -107,14 +105,13 @@ def choose_desire(
         If the shares of the metro are not one for each zone.
     """
     member = members(households, persons, inputs)
-    first, second = utilities(households, member, zones, inputs, year, metro)
+    utility = utilities(households, member, zones, inputs, year, metro)
     level = inputs["cars.desire_constant"] if constant is None else constant
-    u = uniform(seed, Stream.DESIRE, households.id, NO_YEAR)
-    taste = np.log(np.maximum(u, np.finfo(np.float64).tiny)) - np.log1p(-u)
     out = np.empty(len(households), np.int8)
     count_wishes(
-        first + level, second + level, taste, households.car if held is None else held,
-        member[:, LICENCES].copy(), inputs["cars.desire_habit"], households.alive, out,
+        utility, stream_key(seed, Stream.DESIRE, NO_YEAR), households.id,
+        households.car if held is None else held, member, np.array([level, inputs["cars.desire_habit"]]),
+        households.alive, out,
     )  # fmt: skip
     return out
 

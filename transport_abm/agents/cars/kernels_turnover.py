@@ -87,52 +87,88 @@ def age_cars(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def count_members(household: I32, alive: Bool, works: Bool, licence: Bool, young: Bool, out: I8) -> None:
+def count_members(
+    household: I32, alive: Bool, status: I8, licence: Bool, age: I8, worker: int, child_age: float, out: I8
+) -> None:
     """Workers, licences and children of each household.
 
     Parameters
     ----------
     household : int32[persons]      row of the household
-    alive, works, licence, young : bool[persons]
+    alive : bool[persons]
+    status : int8[persons]          code; those with the code `worker` work
+    licence : bool[persons]
+    age : int8[persons]             below `child_age`: a child
+    worker : integer
+    child_age : float
     out : int8[households, 3]       zero at the start; workers, licence holders, children
     """
     for i in range(household.shape[0]):
         if alive[i]:
-            h = household[i]
-            if works[i]:
-                out[h, 0] += 1
-            if licence[i]:
-                out[h, 1] += 1
-            if young[i]:
-                out[h, 2] += 1
+            row = out[household[i]]
+            row[0] += status[i] == worker
+            row[1] += licence[i]
+            row[2] += age[i] < child_age
+
+
+@njit(cache=True, nogil=True, parallel=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def fill_utilities(log_income: F64, member: I8, parking: Bool, home: F64, weight: F64, utility: F64) -> None:
+    """Utilities of a first and of a second car.
+
+    Parameters
+    ----------
+    log_income : float64[households]    log of income over its reference
+    member : int8[households, 3]        from `count_members`
+    parking : bool[households]          has an own parking space
+    home : float64[households or 0]     what the home zone adds; empty for nothing
+    weight : float64[6]                 income, worker, child, parking, second car, income on a second car
+    utility : float64[2, households]    overwritten
+    """
+    for h in prange(member.shape[0]):
+        v = weight[0] * log_income[h] + weight[1] * member[h, 0]
+        # A branch, as the index of a parallel loop is unsigned: beside 0 it would turn into a float.
+        if home.shape[0] > 0:
+            v += home[h]
+        if member[h, 2] > 0:
+            v += weight[2]
+        if parking[h]:
+            v += weight[3]
+        utility[0, h] = v
+        utility[1, h] = v + weight[4] + weight[5] * log_income[h]
 
 
 @njit(cache=True, nogil=True, parallel=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def count_wishes(
-    first: F64, second: F64, taste: F64, held: I8, licence: I8, habit: float, alive: Bool, out: I8
+    utility: F64, key: np.uint64, identity: I64, held: I8, member: I8, level: F64, alive: Bool, out: I8
 ) -> None:
     """Cars wanted by each household.
 
     Parameters
     ----------
-    first, second : float64[households]     utility of holding a first and a second car
-    taste : float64[households]             logistic, the same in every year
-    held : int8[households]                 cars held
-    licence : int8[households]              members who may drive
-    habit : float                           utility of what one is used to
+    utility : float64[2, households]    of holding a first and a second car, before the constant
+    key : uint64                        from `stream_key`, the same in every year
+    identity : int64[households]
+    held : int8[households]             cars held
+    member : int8[households, 3]        from `count_members`
+    level : float64[2]                  constant of both cars, utility of what one is used to
     alive : bool[households]
-    out : int8[households]                  overwritten: 0, 1 or 2
+    out : int8[households]              overwritten: 0, 1 or 2
     """
     for h in prange(out.shape[0]):
-        n = 0
-        if alive[h] and licence[h] > 0:
-            e = taste[h]
-            one = first[h] + (habit + max(e, 0.0) if held[h] > 0 else e)
+        n, licence = 0, member[h, 1]
+        if alive[h] and licence > 0:
+            u = hash_uniform(key, np.uint64(identity[h]), np.uint64(0))
+            e = np.log(max(u, SMALLEST)) - np.log1p(-u)
+            one = utility[0, h] + level[0] + (level[1] + max(e, 0.0) if held[h] > 0 else e)
             if one > 0.0:
                 n = 1
                 if held[h] > 1:
-                    if second[h] + habit + e > 0.0:
+                    if utility[1, h] + level[0] + level[1] + e > 0.0:
                         n = 2
-                elif licence[h] > 1 and second[h] + e > 0.0:
+                elif licence > 1 and utility[1, h] + level[0] + e > 0.0:
                     n = 2
         out[h] = n
+
+
+SMALLEST = 2.0**-60
+"""Stands for a draw of 0, below every other draw: keeps the logarithm finite."""
