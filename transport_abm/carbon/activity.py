@@ -122,14 +122,13 @@ class Stock:
             *(np.asarray(each) for each in (class_, powertrain, fuel, age, district, size, range_km, count))
         )
         reach = np.where(columns[1] == Powertrain.PHEV, columns[6], 0)
-        key = np.stack(
-            [*(each.astype(np.int64).ravel() for each in columns[:6]), reach.astype(np.int64).ravel()]
-        )
+        codes = [each.astype(np.int64).ravel() for each in (*columns[:6], reach)]
         weight = columns[7].astype(np.float64).ravel()
         if not np.isfinite(weight).all() or (weight < 0.0).any():
             raise InputError(Fault("stock", "count", "counts of 0 or more", "negative or not finite ones"))
-        kind, which = np.unique(key, axis=1, return_inverse=True)
-        total = np.asarray(np.bincount(which.ravel(), weights=weight, minlength=kind.shape[1]), np.float64)
+        _, first, which = np.unique(_one_key(codes), return_index=True, return_inverse=True)
+        kind = [each[first] for each in codes]
+        total = np.asarray(np.bincount(which.ravel(), weights=weight, minlength=len(first)), np.float64)
         return cls(kind[0], kind[1], kind[2], kind[3], kind[4], kind[5], kind[6].astype(np.float64), total)
 
     @classmethod
@@ -142,6 +141,15 @@ class Stock:
     def join(cls, stocks: Sequence[Stock]) -> Stock:
         """One stock of several, in their order."""
         return cls(*(np.concatenate([getattr(stock, each.name) for stock in stocks]) for each in fields(cls)))
+
+
+def _one_key(codes: Sequence[I64]) -> I64:
+    """One number for each combination of codes, in their order."""
+    key = np.zeros(len(codes[0]), np.int64)
+    for code in codes:
+        low = int(code.min(initial=0))
+        key = key * (int(code.max(initial=0)) - low + 1) + (code - low)
+    return key
 
 
 @dataclass(frozen=True, eq=False)
