@@ -43,6 +43,8 @@ Bool = NDArray[np.bool_]
 _BUS = VehicleClass.BUS
 BUS_OPTIONS = (DIESEL, DIESEL_HEV, CNG, LNG, BEV, FCEV)
 _DAY_YEAR = 365.0
+_LINE_ROOM = 1 << 24
+"""More than the buses of a line."""
 MOUNTAIN_DISTRICTS = ("Mentougou", "Fangshan", "Huairou", "Pinggu", "Miyun", "Yanqing")
 """Districts of Beijing with mountain lines."""
 
@@ -280,16 +282,19 @@ def renew_buses(
     Buses that one line can spare serve the lines that lack some before any is bought; what is left over is sold.
     """
     turnover.open_fleet(buses, _BUS, book)
-    turnover.scrap(buses, _BUS, buses.alive & (buses.age >= inputs["fleets.bus.retirement_year"]), book)
-    short = _follow_timetable(buses, needed_buses(service, lines), lines, book)
+    left = turnover.scrap(
+        buses, _BUS, buses.alive & (buses.age >= inputs["fleets.bus.retirement_year"]), book
+    )
+    lack = _follow_timetable(buses, needed_buses(service, lines), lines, book)
     km = _km_bus(service, lines, inputs)
-    _buy(buses, short, km, lines, inputs, book, year=year, seed=seed, k=0)
+    slot = _fill_slots(buses, left, lack)
+    _buy(buses, lack, slot, km, lines, inputs, book, year=year, seed=seed, k=0)
     in_scope = buses.alive & ~buses.exempt
     oil = in_scope & ~turnover.new_energy(buses)
     kept = int(np.floor((1.0 - inputs["fleets.bus_nev_share"]) * in_scope.sum() + 1e-9))
     early = turnover.oldest(buses, oil, int(oil.sum()) - kept)
     gone = turnover.scrap(buses, _BUS, early, book)
-    _buy(buses, buses.line[gone], km, lines, inputs, book, year=year, seed=seed, k=1, slot=buses.slot[gone])
+    _buy(buses, buses.line[gone], buses.slot[gone], km, lines, inputs, book, year=year, seed=seed, k=1)
     turnover.close_fleet(buses, _BUS, book)
 
 
@@ -332,6 +337,7 @@ def km_scale(lines: BusLines, inputs: Mapping[str, float]) -> float:
 def _buy(
     buses: Buses,
     line: NDArray[np.int32],
+    slot: NDArray[np.int32],
     km_line: F64,
     lines: BusLines,
     inputs: Mapping[str, float],
@@ -340,11 +346,8 @@ def _buy(
     year: int,
     seed: int,
     k: int,
-    slot: NDArray[np.int32] | None = None,
 ) -> None:
-    """Buy a bus for every entry of ``line``, each for a vacant slot."""
-    if slot is None:
-        slot = _vacant_slots(buses, len(line))
+    """Buy a bus for every entry of ``line`` and its slot."""
     emergency, length_class = _slot_traits(slot, inputs, seed)
     exempt = lines.mountain[line] | emergency
     offers = read_offers(inputs, "fleets.bus", BUS_OPTIONS)
@@ -367,10 +370,29 @@ def _buy(
     )  # fmt: skip
 
 
-def _vacant_slots(buses: Buses, count: int) -> NDArray[np.int32]:
-    """Slots that no living bus fills, lowest first, then new ones."""
+def _fill_slots(buses: Buses, left: I64, lack: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Slots for buses to buy: on each line first those whose buses have just left, then any vacant ones.
+
+    So the buses of a line whose timetable stays are replaced slot by slot, whatever happens on other lines.
+    """
+    slot = np.full(len(lack), -1, np.int32)
+    left = left[np.lexsort((buses.slot[left], buses.line[left]))]
+    wanted, given = _nth_of_line(lack), _nth_of_line(buses.line[left])
+    at = np.minimum(np.searchsorted(given, wanted), max(len(given) - 1, 0))
+    if len(given):
+        same = given[at] == wanted
+        slot[same] = buses.slot[left[at[same]]]
     top = int(buses.slot.max(initial=-1)) + 1
     free = np.ones(top, np.bool_)
     free[buses.slot[buses.alive]] = False
+    free[slot[slot >= 0]] = False
+    count = int((slot < 0).sum())
     vacant = np.flatnonzero(free)[:count]
-    return np.concatenate([vacant, np.arange(top, top + count - len(vacant))]).astype(np.int32)
+    slot[slot < 0] = np.concatenate([vacant, np.arange(top, top + count - len(vacant))])
+    return slot
+
+
+def _nth_of_line(line: NDArray[np.int32]) -> I64:
+    """A number for each entry of a sorted list of lines that tells line and place within the line; rises."""
+    first = np.searchsorted(line, line)
+    return np.asarray(line.astype(np.int64) * _LINE_ROOM + np.arange(len(line)) - first)

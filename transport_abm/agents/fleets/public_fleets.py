@@ -4,7 +4,8 @@
     others       = motor vehicles - automobiles                                           (base year)
 
 Each is replaced one for one; the rules ask for a share of new-energy vehicles among what is bought, and at the
-airports also in the stock.
+airports also in the stock. To the cost of a car of another kind than petrol is added a barrier: what a buyer
+lacks beside money, such as models on sale or a post at the yard.
 """
 
 from __future__ import annotations
@@ -219,6 +220,8 @@ def _replace(
         return
     offers = read_offers(inputs, kind.prefix, kind.options)
     cost = total_cost_cny(offers, inputs[f"{kind.prefix}.km_year"], inputs)[0]
+    if kind.options == CAR_OPTIONS:
+        cost = cost + [inputs[f"{kind.prefix}.{option.name}_barrier_cny"] for option in CAR_OPTIONS]
     ruled = min(count, int(np.ceil(inputs[kind.rule] * count - 1e-9))) if kind.rule else 0
     for k, (part, allowed) in enumerate(
         ((ruled, offers.new_energy), (count - ruled, np.ones(len(kind.options), np.bool_)))
