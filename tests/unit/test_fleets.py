@@ -43,11 +43,11 @@ SCALE = INPUTS["fleets.tco_scale_cny"]
 BOTH = np.array([[True, True]])
 
 
-def chosen(cost: list[float], allowed: list[bool], n: int, **address: int) -> np.ndarray:
+def chosen(cost: list[float], allowed: list[bool], n: int) -> np.ndarray:
     """Choices of n vehicles with one cost."""
     rows = np.broadcast_to(np.array(cost), (n, len(cost)))
-    where = {"year": 2021, "seed": 7} | address
-    return choose_replacement(rows, np.array([allowed]), np.arange(n, dtype=np.int64), inputs=INPUTS, **where)
+    key = np.arange(n, dtype=np.int64)
+    return choose_replacement(rows, np.array([allowed]), key, year=2021, seed=7, inputs=INPUTS)
 
 
 def test_equal_costs_are_bought_half_and_half() -> None:
