@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from transport_abm.agents.synthesis import synthesise
+from transport_abm.agents.vehicle_market import build_vehicles
 from transport_abm.base_year import BASE_YEAR, BaseYear
 from transport_abm.networks.city import City
 from transport_abm.networks.travel import build_travel
@@ -23,7 +24,7 @@ def run_seed(seed: int, replication: int) -> int:
 def build_world(
     city: City, base: BaseYear, *, sample: float, seed: int, overrides: Mapping[str, float]
 ) -> World:
-    """Build the people and the empty networks of a run.
+    """Build the people, their vehicles and the empty networks of a run.
 
     Parameters
     ----------
@@ -53,6 +54,6 @@ def build_world(
     }
     return World(
         city=city, households=households, persons=persons, travel=build_travel(city, inputs), base=base,
-        start=base.start, sample=sample,
-        seed=seed, fit=fit,
+        start=base.start, sample=sample, seed=seed, fit=fit,
+        vehicles=build_vehicles(city, households, persons, inputs, seed=seed, sample=sample),
     )  # fmt: skip

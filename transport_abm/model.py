@@ -10,9 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from transport_abm.agents.fleets.buses import Buses
+from transport_abm.agents.fleets.operators import Operators
+from transport_abm.agents.fleets.permits import Vans
+from transport_abm.agents.fleets.ride_hail import RideHailCars
+from transport_abm.agents.fleets.taxis import Taxis
 from transport_abm.agents.mode_choice import choice_terms, choose, zone_terms
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.agents.tours import PERSON, Tours
+from transport_abm.agents.vehicles import Cars
 from transport_abm.base_year import BASE_YEAR
 from transport_abm.builder import build_world, run_seed
 from transport_abm.core.errors import ConvergenceWarning, RunError
@@ -55,6 +61,42 @@ class Person(ColumnAgent):
         """Choose the mode of each tour of these people."""
         model: TransportModel = people.model
         model.choose_modes_of(people.rows)
+
+
+class Car(ColumnAgent):
+    """Handle on one private car."""
+
+    table = Cars
+
+
+class Operator(ColumnAgent):
+    """Handle on one operator of a fleet."""
+
+    table = Operators
+
+
+class Bus(ColumnAgent):
+    """Handle on one city bus."""
+
+    table = Buses
+
+
+class Taxi(ColumnAgent):
+    """Handle on one cruising taxi."""
+
+    table = Taxis
+
+
+class RideHailCar(ColumnAgent):
+    """Handle on one ride-hail car."""
+
+    table = RideHailCars
+
+
+class Van(ColumnAgent):
+    """Handle on one delivery van."""
+
+    table = Vans
 
 
 class TransportModel(ColumnModel):
@@ -107,6 +149,13 @@ class TransportModel(ColumnModel):
         )
         self.attach(Household, self.world.households)
         self.attach(Person, self.world.persons)
+        vehicles = self.world.vehicles
+        fleets = vehicles.fleets
+        for handle, table in (
+            (Car, vehicles.cars), (Operator, fleets.operators), (Bus, fleets.buses), (Taxi, fleets.taxis),
+            (RideHailCar, fleets.ride_hail), (Van, fleets.vans),
+        ):  # fmt: skip
+            self.attach(handle, table)
         self.manifest = manifest(
             case,
             city={"name": city.name, "digest": digest, "meta": _plain(city.meta)},

@@ -1,7 +1,8 @@
 """The numbered order of a year: which step comes after which, and when the year is settled.
 
-1 people change       2 work places          3 lines and rules of the year     4 tours
-repeat until the gaps close:  5 mode choice   6 traffic: roads, transit, level of service
+1 people change       2 cars and plates      3 operators       4 work places     5 lines and rules of the year
+6 tours               repeat until the gaps close:  7 mode choice    8 traffic: roads, transit, level of service
+9 energy and CO2
 """
 
 from __future__ import annotations
@@ -23,14 +24,24 @@ from transport_abm.agents.mode_choice import (
 from transport_abm.agents.population import update_population
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.agents.tours import draw_tours, tour_terms, trip_count
+from transport_abm.agents.vehicle_market import (
+    change_cars,
+    fleet_work,
+    renew_operators,
+    see_hired_km,
+    vehicle_year,
+)
+from transport_abm.agents.vehicles import Applicants, Cars
 from transport_abm.agents.workplaces import allocate_workplaces, job_total
 from transport_abm.base_year import BASE_YEAR
+from transport_abm.carbon.account import Account
+from transport_abm.carbon.weekday import carbon_year, weekday_travel
 from transport_abm.core.steps import Step, run_step, step
 from transport_abm.core.vocabulary import Mode
 from transport_abm.networks.city import City
 from transport_abm.networks.level_of_service import ACTIVE_KM
 from transport_abm.networks.travel import open_year, update_travel
-from transport_abm.outcomes import YearView
+from transport_abm.outcomes import SettledTravel, YearView
 from transport_abm.policy.inputs import YearInputs
 from transport_abm.world import World
 
@@ -50,6 +61,33 @@ def change_people(
         update_population(
             households, persons, city.zones, inputs, year=inputs.year, seed=world.seed, sample=world.sample
         )
+
+
+@step(
+    reads=("persons.*", "households.*", "cars.*", "applicants.*"),
+    writes=("households.car", "households.nev", "cars.*", "applicants.*"),
+)
+def change_stock(
+    persons: Persons,
+    households: Households,
+    cars: Cars,
+    applicants: Applicants,
+    city: City,
+    inputs: YearInputs,
+    world: World,
+) -> None:
+    """Cars age and leave; households wish, apply, are given plates and choose what they buy."""
+    if inputs.year > BASE_YEAR:
+        change_cars(world.vehicles, city, households, persons, inputs, seed=world.seed, sample=world.sample)
+
+
+@step()
+def renew_fleet(city: City, inputs: YearInputs, world: World) -> None:
+    """Operators retire and renew buses, taxis, ride-hail cars, vans, trucks and other fleets under costs and rules."""
+    if inputs.year > BASE_YEAR:
+        renew_operators(world.vehicles, city, inputs, seed=world.seed)
+    else:
+        world.vehicles.work = fleet_work(world.vehicles, city, inputs)
 
 
 @step(
@@ -118,7 +156,7 @@ def choose_modes(city: City, inputs: YearInputs, world: World) -> None:
     choose(world.tours, world.travellers, world.travel.los, zone, terms, seed=world.seed)
 
 
-YEAR: tuple[Step[..., None], ...] = (change_people, place_work, open_lines)
+YEAR: tuple[Step[..., None], ...] = (change_people, change_stock, renew_fleet, place_work, open_lines)
 """Steps that open a year; ``make_tours``, then ``choose_modes`` and the traffic until they settle, follow."""
 
 
@@ -158,6 +196,7 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
     first = world.tours is None
     available: Mapping[str, object] = {
         "world": world, "city": world.city, "persons": world.persons, "households": world.households, "inputs": inputs,
+        "cars": world.vehicles.cars, "applicants": world.vehicles.applicants,
     }  # fmt: skip
     for item in YEAR:
         say(item.process, 0.0)
@@ -200,11 +239,27 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
             step = max(step / 2.0, SMALLEST_STEP)
     assert world.tours is not None
     gap["iterations"] = float(iteration)
-    view = YearView(
+    travel = SettledTravel(
         city=world.city, travel=world.travel, tours=world.tours, count=count, weight=world.weight,
         residents=world.residents(), inputs=inputs, gap=gap,
     )  # fmt: skip
-    return Settled(view, iteration)
+    say("Energy and CO2", 1.0)
+    account = account_year(travel, world)
+    world.base_account = world.base_account or account
+    vehicles = vehicle_year(world.vehicles, sample=world.sample)
+    return Settled(YearView.of(travel, vehicles, account, world.base_account), iteration)
+
+
+def account_year(travel: SettledTravel, world: World) -> Account:
+    """Energy and CO2 of the settled year; operators remember what was asked of hired cars."""
+    inputs = travel.inputs
+    weekday = weekday_travel(
+        travel.city, travel.travel, travel.count, travel.mode_km, travel.line_km, inputs, inputs.year
+    )
+    see_hired_km(
+        world.vehicles, float(np.sum(weekday.taxi_hired_km) + np.sum(weekday.ride_hail_hired_km)), inputs
+    )
+    return carbon_year(weekday, world.vehicles, world.households, travel.city, inputs, sample=world.sample)
 
 
 def _central_share(world: World, count: NDArray[np.int32]) -> NDArray[np.float64]:

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from transport_abm.agents.mode_choice import Travellers
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.agents.tours import Tours
+from transport_abm.agents.vehicle_market import Vehicles
 from transport_abm.agents.workplaces import WorkplaceFit
 from transport_abm.base_year import BaseYear
+from transport_abm.carbon.account import Account
 from transport_abm.networks.city import City
 from transport_abm.networks.travel import Travel, TravelStart
 
@@ -31,11 +33,15 @@ class World:
     """Seed of the run's draws, replication included."""
     fit: dict[str, float]
     """How well the synthetic population meets its margins."""
+    vehicles: Vehicles
+    """Cars, applicants, posts and operators."""
     start: TravelStart | None = None
     """Flows of the base year to begin with."""
     places: WorkplaceFit | None = None
     tours: Tours | None = None
     travellers: Travellers | None = None
+    base_account: Account | None = None
+    """Energy and CO2 of the base year."""
 
     @property
     def weight(self) -> float:

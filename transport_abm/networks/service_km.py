@@ -17,8 +17,8 @@ MINUTES = 60.0
 METRES = 1000.0
 
 
-def line_km_day(transit: TransitNetwork, inputs: Inputs, year: int) -> F64:
-    """Vehicle kilometres of each line on a weekday.
+def segment_km_day(transit: TransitNetwork, inputs: Inputs, year: int) -> F64:
+    """Vehicle kilometres on each segment on a weekday.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ def line_km_day(transit: TransitNetwork, inputs: Inputs, year: int) -> F64:
     Returns
     -------
     NDArray[np.float64]
-        Buses' or trains' kilometres by line [km/day]; zero where a line does not run.
+        By call, for the segment that leaves it [km/day]; zero where a line does not run.
     """
-    departures = np.zeros(len(transit.line_mode))
+    departures = np.zeros(transit.n_lines)
     for period in Period:
         headway = line_headway_min(transit, inputs, period)
         departures += np.divide(
@@ -43,11 +43,12 @@ def line_km_day(transit: TransitNetwork, inputs: Inputs, year: int) -> F64:
             out=np.zeros(len(headway)),
             where=np.isfinite(headway) & (headway > 0),
         )
-    runs = pattern_runs(transit, inputs, year)
-    length_km = np.add.reduceat(transit.segment_length_m, transit.pattern_indptr[:-1]) / METRES
-    return (
-        np.bincount(
-            transit.pattern_line, weights=np.where(runs, length_km, 0.0), minlength=len(departures)
-        ).astype(np.float64)
-        * departures
-    )
+    runs = np.where(pattern_runs(transit, inputs, year), departures[transit.pattern_line], 0.0)
+    return np.asarray(np.repeat(runs, np.diff(transit.pattern_indptr)) * transit.segment_length_m / METRES)
+
+
+def line_km_day(transit: TransitNetwork, inputs: Inputs, year: int) -> F64:
+    """Vehicle kilometres of each line on a weekday; arguments as in `segment_km_day` [km/day]."""
+    line = np.repeat(transit.pattern_line, np.diff(transit.pattern_indptr))
+    km = np.bincount(line, weights=segment_km_day(transit, inputs, year), minlength=transit.n_lines)
+    return np.asarray(km, np.float64)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from transport_abm.agents.tours import Tours
 from transport_abm.agents.vehicle_year import VehicleYear
-from transport_abm.core.vocabulary import Mode, Period
+from transport_abm.carbon.account import Account
+from transport_abm.core.vocabulary import Mode, Period, TransitMode
 from transport_abm.networks.city import City
 from transport_abm.networks.level_of_service import ACTIVE_KM, CAR_KM
 from transport_abm.networks.travel import Travel
@@ -26,8 +27,8 @@ TRANSIT_OF_MODE = {Mode.BUS: 0, Mode.METRO: 1, Mode.BUS_METRO: 2}
 
 
 @dataclass(frozen=True)
-class YearView:
-    """What the outcomes of one year are measured on."""
+class SettledTravel:
+    """Trips and times of a year that has settled."""
 
     city: City
     travel: Travel
@@ -41,8 +42,6 @@ class YearView:
     inputs: YearInputs
     gap: Mapping[str, float]
     """How far the equilibrium is from its thresholds."""
-    vehicles: VehicleYear = None  # type: ignore[assignment]
-    """Vehicles, plates and posts of the year."""
 
     @cached_property
     def central(self) -> NDArray[np.bool_]:
@@ -92,6 +91,39 @@ class YearView:
                     trips > 0, trips * np.where(np.isfinite(distance), distance, 0.0), 0.0
                 ).sum(axis=1)
         return km * self.weight
+
+    @cached_property
+    def line_km(self) -> NDArray[np.float64]:
+        """Passenger-km on buses and on metro by origin zone, shape (2, zones) [person-km/day]."""
+        km = np.zeros((len(TransitMode), len(self.city.zones)))
+        for mode, option in TRANSIT_OF_MODE.items():
+            for period in Period:
+                trips = self.count[mode, period]
+                for part in TransitMode:
+                    distance = self.travel.transit_km[option, period, part]
+                    km[part] += np.where(trips > 0, trips * distance, 0.0).sum(axis=1)
+        return km * self.weight
+
+
+@dataclass(frozen=True)
+class YearView(SettledTravel):
+    """What the outcomes of one year are measured on."""
+
+    vehicles: VehicleYear
+    """Vehicles, plates and posts of the year."""
+    account: Account
+    """Energy and CO2 of the year."""
+    base_account: Account
+    """Those of the base year."""
+
+    @classmethod
+    def of(
+        cls, travel: SettledTravel, vehicles: VehicleYear, account: Account, base_account: Account
+    ) -> YearView:
+        """A settled year with its vehicles and its CO2; what was counted already is not counted again."""
+        view = object.__new__(cls)
+        view.__dict__.update(vars(travel), vehicles=vehicles, account=account, base_account=base_account)
+        return view
 
 
 Measure = Callable[[YearView], Iterator[Row]]
