@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from tests.powertrain_case import BEV, CITY, NEV, SAMPLE, Case, N
-from transport_abm.agents.cars.access import count_posts, update_access
+from transport_abm.agents.cars.access import count_posts, update_access, update_home_posts
 from transport_abm.agents.cars.offers import Alternative, GivenUp, offers
 from transport_abm.agents.cars.powertrain import (
     constants,
     describe_buyers,
     expected_shares,
 )
-from transport_abm.core.errors import ParameterError, RunError
+from transport_abm.core.errors import InputError, ParameterError, RunError
 from transport_abm.policy.inputs import YearInputs, year_inputs
 from transport_abm.policy.levers import LeverSetting, read_levers
 
@@ -263,6 +263,13 @@ def test_posts_follow_cars_and_stay_where_the_household_stays() -> None:
     assert len(access.home_post) == N + 10 and access.bay[N:].all()
     assert np.array_equal(access.home_built[N:], access.home_post[N:])
     assert not access.home_built[gone]
+    free = np.flatnonzero(access.home_post & ~access.home_built & case.households.alive)[:5]
+    case.households.nev[free] = 1
+    update_home_posts(access, case.households)
+    assert access.home_built[free].all() and not access.home_built[gone]
+    case.households.append(1)
+    with pytest.raises(InputError, match="home_post: expected 5011 households: call update_access"):
+        update_home_posts(access, case.households)
     with pytest.raises(RunError, match="expected the year after 2022"):
         update_access(
             access,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from transport_abm.agents.tables import Households
 from transport_abm.core.draws import Stream, uniform
-from transport_abm.core.errors import RunError
+from transport_abm.core.errors import Fault, InputError, RunError
 from transport_abm.networks.city import Districts, Zones
 from transport_abm.policy.inputs import YearInputs
 
@@ -159,6 +159,32 @@ def update_access(
     _run_programme(access, households, inputs, posts, sample)
     _update_homes(access, households, zones, inputs, seed)
     _update_density(access, households, zones, inputs, n, sample)
+
+
+def update_home_posts(access: Access, households: Households) -> None:
+    """Posts of those who bought a new-energy car since `update_access`: the state at the end of the year.
+
+    Parameters
+    ----------
+    access
+        Changed in place.
+    households
+        Households with the cars they hold now.
+
+    Raises
+    ------
+    InputError
+        If the households are not those of `update_access`.
+    """
+    check_length(access, households)
+    access.home_built |= households.alive & access.home_post & (households.nev > 0)
+
+
+def check_length(access: Access, households: Households) -> None:
+    """Raise InputError unless the access of every household is known."""
+    if len(access.home_post) != len(households):
+        expected = f"{len(households)} households: call update_access once a year after people change"
+        raise InputError(Fault("access", "home_post", expected, f"{len(access.home_post)}"))
 
 
 def count_posts(access: Access, sample: float) -> dict[str, float]:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transport_abm.agents.cars import kernels_powertrain as kernel
-from transport_abm.agents.cars.access import Access
+from transport_abm.agents.cars.access import Access, check_length
 from transport_abm.agents.cars.offers import (
     IS_BATTERY,
     IS_NEW_ENERGY,
@@ -214,8 +214,9 @@ def describe_buyers(
     Raises
     ------
     InputError
-        If the arrays differ in length.
+        If the arrays differ in length, or the access of some households is not known.
     """
+    check_length(access, households)
     n = len(household)
     trade = np.zeros(n, np.int8) if given_up is None else np.asarray(given_up, np.int8)
     faults = [
@@ -415,6 +416,7 @@ def pool_value(
     Read from a table by zone, income group, post and the log of income (straight lines between 128 points;
     the error is below 0.001).
     """
+    check_length(access, households)
     terms = utility_terms(zones, access, peers, offers, inputs)
     log_ratio = np.linspace(
         np.log(inputs["powertrain.income_floor_share"]), np.log(RICHEST_RATIO), GRID_POINTS
