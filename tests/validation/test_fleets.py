@@ -124,6 +124,13 @@ def test_the_base_year_has_the_published_fleets() -> None:
     assert all(count >= 0 for count in parts.values())
 
 
+def test_a_share_of_nothing_is_not_told() -> None:
+    fleets = build_fleets(city(), inputs_of(2020), seed=SEED)
+    assert "sanitation_new_nev_share" not in rule_shares(fleets)
+    assert {"bus_nev_share", "taxi_nev_share", "airport_electric_share"} <= set(rule_shares(fleets))
+    assert all(0.0 <= share <= 1.0 for share in baseline()[2][-1].values())
+
+
 def test_gas_buses_are_clean_and_not_new() -> None:
     fleets = build_fleets(city(), inputs_of(2020), seed=SEED)
     gas = np.isin(fleets.buses.fuel, [Fuel.CNG, Fuel.LNG])

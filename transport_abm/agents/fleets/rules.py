@@ -27,14 +27,14 @@ def rule_shares(fleets: Fleets) -> dict[str, float]:
         ``bus_nev_share``, ``taxi_nev_share``, ``sanitation_new_nev_share`` (of what was bought in the year; light
         vehicles in scope, all sanitation vehicles), ``airport_electric_share``, ``van_nev_share``,
         ``public_fleet_electric_share`` (buses, taxis and sanitation vehicles in use; official cars, airport
-        vehicles and vans too under ``.all``) [1].
+        vehicles and vans too under ``.all``) [1]. A share of nothing is left out.
     """
     cohorts = fleets.cohorts
     sanitation = [each for name, each in cohorts.items() if name.startswith("sanitation")]
     airport = [cohorts["airport"], cohorts["airport_special"]]
     light = [cohorts["sanitation_light"]]
     alive = fleets.vans.alive
-    return {
+    share = {
         "bus_nev_share": nev_share(fleets.buses, in_scope=True),
         "bus_nev_share.all": nev_share(fleets.buses, in_scope=False),
         "taxi_nev_share": nev_share(fleets.taxis, in_scope=True),
@@ -48,6 +48,11 @@ def rule_shares(fleets: Fleets) -> dict[str, float]:
         "public_fleet_electric_share": public_fleet_electric_share(fleets, in_scope=True),
         "public_fleet_electric_share.all": public_fleet_electric_share(fleets, in_scope=False),
     }
+    if not any(
+        each.bought.any() for each in sanitation
+    ):  # the base year: what was bought is part of what is given
+        del share["sanitation_new_nev_share"], share["sanitation_new_nev_share.all"]
+    return {name: value for name, value in share.items() if value == value}
 
 
 def reconciliation(fleets: Fleets, inputs: Mapping[str, float], scale: float) -> dict[str, int]:
