@@ -182,3 +182,21 @@ def test_each_set_of_levers_is_run_once_and_a_lever_named_twice_is_refused() -> 
     assert np.array(list(share.values())) == pytest.approx(np.array([[1.0, 0.0]] * 4), abs=1e-12)
     with pytest.raises(InputError, match="each lever once, got 'a'"):
         shapley(value, ["a", "b", "a"])
+
+
+def test_ways_of_counting_follow_their_definitions() -> None:
+    inputs = year_inputs(2025)
+    factor, burnt = build_factors(inputs, 2025), combustion_kg(inputs)
+    trend = np.exp(-0.025 * 4)
+    assert (factor[:4, : Fuel.ELECTRICITY] == burnt[: Fuel.ELECTRICITY]).all()
+    assert factor[Accounting.DIRECT, [Fuel.ELECTRICITY, Fuel.HYDROGEN]].tolist() == [0.0, 0.0]
+    # green: 10 TWh from outside and 1 GW x 1350 h inside, of a use joined by a line from 123.3 to 155 TWh
+    green = (10 + 1.35) / (123.3 + (155 - 123.3) * 4 / 9)
+    market = (1 - green) * 1.1 * 0.712 * trend
+    assert factor[Accounting.MARKET, Fuel.ELECTRICITY] == pytest.approx(market, rel=1e-12)
+    wheel = factor[Accounting.WELL_TO_WHEEL]
+    assert wheel[Fuel.PETROL] == pytest.approx(1.20 * burnt[Fuel.PETROL], rel=1e-12)
+    assert wheel[Fuel.DIESEL] == pytest.approx(1.19 * burnt[Fuel.DIESEL], rel=1e-12)
+    assert wheel[Fuel.LNG] == pytest.approx(1.15 * burnt[Fuel.LNG], rel=1e-12)
+    assert wheel[Fuel.ELECTRICITY] == pytest.approx(0.5688 * trend * 1.09 / 0.95, rel=1e-12)
+    assert wheel[Fuel.HYDROGEN] == 10.0
