@@ -28,6 +28,7 @@ from transport_abm.agents.cars.plate_rules import (
     read_quota,
     round_lots,
     score_growth,
+    smallest,
 )
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.agents.vehicles import Applicants, Cars
@@ -150,17 +151,17 @@ def build_applicants(
         np.array([held[NEW_ENERGY], held[ORDINARY], target[NEW_ENERGY], target[ORDINARY]]), u
     )
     lot = uniform(seed, Stream.APPLICATION, persons.id[person], 0, K_LOT)
-    chosen = np.lexsort((lot, ~members.eligible[home]))[: new_held + old_held + new + old]
+    chosen = smallest(lot + ~members.eligible[home], int(new_held + old_held + new + old))
+    home, person, lot = home[chosen], person[chosen], lot[chosen]
     green = np.zeros(len(home), np.bool_)
-    green[chosen[np.argsort(taste[chosen], kind="stable")[: new_held + new]]] = True
+    green[smallest(taste[chosen], int(new_held + new))] = True
     won = np.zeros(len(home), np.bool_)
-    for pool, n in ((NEW_ENERGY, new_held), (ORDINARY, old_held)):
-        won[chosen[green[chosen] == (pool == NEW_ENERGY)][:n]] = True
-    chosen = np.sort(chosen)
+    for rows, n in ((np.flatnonzero(green), new_held), (np.flatnonzero(~green), old_held)):
+        won[rows[smallest(lot[rows], int(n))]] = True
     applicants = Applicants.build(
-        len(chosen), household=home[chosen].astype(np.int32), person=person[chosen],
-        kind=np.int8(INDIVIDUAL), pool=green[chosen].astype(np.int8), address=persons.id[person[chosen]],
-        won_year=np.where(won[chosen], inputs.year, 0).astype(np.int16),
+        len(home), household=home.astype(np.int32), person=person, kind=np.int8(INDIVIDUAL),
+        pool=np.where(green, NEW_ENERGY, ORDINARY).astype(np.int8), address=persons.id[person],
+        won_year=np.where(won, inputs.year, 0).astype(np.int16),
     )  # fmt: skip
     _date(applicants, inputs, seed)
     add_units(applicants, inputs, year=inputs.year, seed=seed, sample=sample)
@@ -260,11 +261,11 @@ def update_applicants(
     room = np.where(households.alive, room, 0).clip(0, 2).astype(np.int16)
     _leave(applicants, households, members, room, inputs)
     _grow(applicants, members, inputs)
-    _reconsider(applicants, pool_value, inputs, year, seed)
     whole = np.zeros(len(households), np.bool_)
     if read_quota(inputs).families:
         free = (households.car == 0) & (taken == 0) & (room > 0)
         whole = _join(applicants, households, members, free, pool_value, inputs, year, seed)
+    _reconsider(applicants, pool_value, inputs, year, seed)
     _apply(applicants, households, persons, members, np.where(whole, 0, room), pool_value, inputs, year, seed)
 
 

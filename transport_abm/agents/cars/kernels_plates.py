@@ -43,6 +43,14 @@ def lottery_keys(key: np.uint64, address: I64, kind: I8, weight: F64, out: F64) 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _band(years: int, gap_year: float) -> int:
+    """Generation of one so many years older than the youngest."""
+    if years < gap_year:
+        return 0
+    return 1 if years < 2.0 * gap_year else GENERATIONS - 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def find_members(
     household: I32,
     age: I8,
@@ -82,15 +90,17 @@ def find_members(
                 driver[h, count[h, 1]] = i
             count[h, 1] += 1
     seen = np.zeros(n, np.int8)
+    head = np.zeros(n, np.int8)
+    for h in range(n):
+        if driver[h, 0] >= 0:
+            head[h] = _band(age[driver[h, 0]] - youngest[h], gap_year)
     for i in range(household.shape[0]):
         if not alive[i]:
             continue
         h = household[i]
-        band = min(int((age[i] - youngest[h]) / gap_year), GENERATIONS - 1)
+        band = _band(age[i] - youngest[h], gap_year)
         seen[h] |= 1 << band
-        if age[i] >= adult_year and driver[h, 0] >= 0:
-            head = min(int((age[driver[h, 0]] - youngest[h]) / gap_year), GENERATIONS - 1)
-            count[h, 3] += band == head
+        count[h, 3] += age[i] >= adult_year and driver[h, 0] >= 0 and band == head[h]
     for h in range(n):
         for band in range(GENERATIONS):
             count[h, 2] += (seen[h] >> band) & 1

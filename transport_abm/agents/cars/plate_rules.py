@@ -152,6 +152,34 @@ def round_lots(quota: F64, u: float) -> I64:
     return np.diff(edge)
 
 
+def smallest(key: F64, n: int, then: F64 | None = None) -> I64:
+    """Places of the n smallest keys, in rising order of place.
+
+    Parameters
+    ----------
+    key
+        Keys, none NaN.
+    n
+        How many.
+    then
+        Keys that decide among equals at the edge; the first places without.
+
+    Returns
+    -------
+    NDArray[np.int64]
+        Places; all of them if n exceeds their number.
+    """
+    if n >= len(key):
+        return np.arange(len(key))
+    if n <= 0:
+        return np.zeros(0, np.int64)
+    limit = np.partition(key, n - 1)[n - 1]
+    sure, tied = np.flatnonzero(key < limit), np.flatnonzero(key == limit)
+    if then is not None:
+        tied = tied[np.argsort(then[tied], kind="stable")]
+    return np.sort(np.concatenate((sure, tied[: n - len(sure)])))
+
+
 def ladder(rounds: ArrayLike, inputs: Mapping[str, float]) -> F64:
     """Weight of an individual in the lottery, by rounds lost [1]."""
     return 1.0 + np.floor(np.asarray(rounds, np.float64) / inputs["plates.ladder_round_count"])

@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 
 from transport_abm.agents.cars.applications import add_units, build_applicants, update_applicants
 from transport_abm.agents.cars.kernels_plates import lottery_keys
-from transport_abm.agents.cars.plate_rules import POOLS, SHAPE, Quota, ladder, read_quota, round_lots
+from transport_abm.agents.cars.plate_rules import (
+    POOLS,
+    SHAPE,
+    Quota,
+    ladder,
+    read_quota,
+    round_lots,
+    smallest,
+)
 from transport_abm.agents.vehicles import Applicants
 from transport_abm.core.draws import Stream, stream_key, uniform
 from transport_abm.core.errors import ConservationError, Fault, InputError
@@ -73,7 +81,7 @@ class PlateYear:
 
     year: int
     winner: I64
-    """Rows of families and individuals with a plate they can use: won this year, or held from before."""
+    """Rows with a plate that can be used: won this year, or held from before; those of units too."""
     quota: I64
     """Lots, with the plates that expired the year before. Families and individuals draw ordinary plates from
     one lot: what families drew stands in their row, the rest in that of individuals."""
@@ -120,18 +128,6 @@ def _count(applicants: Applicants, where: Bool) -> I64:
     return np.bincount(code, minlength=SHAPE[0] * SHAPE[1]).reshape(SHAPE)
 
 
-def _take(first: F64, second: F64, n: int) -> I64:
-    """Places of the n smallest by two keys and then by place, in rising order."""
-    if n >= len(first):
-        return np.arange(len(first))
-    if n <= 0:
-        return np.zeros(0, np.int64)
-    limit = np.partition(first, n - 1)[n - 1]
-    sure, tied = np.flatnonzero(first < limit), np.flatnonzero(first == limit)
-    tied = tied[np.argsort(second[tied], kind="stable")[: n - len(sure)]]
-    return np.sort(np.concatenate((sure, tied)))
-
-
 def _waiting(applicants: Applicants, kind: ApplicantKind, pool: PlateKind) -> I64:
     """Rows of one kind that wait in one pool."""
     waits = applicants.alive & (applicants.won_year == 0)
@@ -165,14 +161,13 @@ def draw_lottery(address: I64, kind: NDArray[np.int8], weight: F64, n: int, *, y
     """
     key = np.empty(len(address))
     lottery_keys(stream_key(seed, Stream.LOTTERY, year), address, kind, np.asarray(weight, np.float64), key)
-    return _take(key, np.zeros(len(key)), n)
+    return smallest(key, n)
 
 
 def _wins_ordinary(applicants: Applicants, n: int, inputs: YearInputs, year: int, seed: int) -> I64:
     """Families and individuals drawn from the one lot of ordinary plates."""
-    rows = np.sort(
-        np.concatenate((_waiting(applicants, FAMILY, ORDINARY), _waiting(applicants, INDIVIDUAL, ORDINARY)))
-    )
+    waits = applicants.alive & (applicants.won_year == 0) & (applicants.pool == ORDINARY)
+    rows = np.flatnonzero(waits & (applicants.kind != UNIT))
     kind = applicants.kind[rows]
     weight = np.where(kind == FAMILY, applicants.score[rows], ladder(applicants.round_count[rows], inputs))
     return rows[draw_lottery(applicants.address[rows], kind, weight, n, year=year, seed=seed)]
@@ -188,14 +183,14 @@ def _wins_by_score(applicants: Applicants, n: int, seed: int) -> I64:
     """Families of the highest score, the earlier ones among equals."""
     rows = _waiting(applicants, FAMILY, NEW_ENERGY)
     score = -applicants.score[rows].astype(np.float64)
-    return rows[_take(score, _queue_key(applicants, rows, FAMILY, seed), n)]
+    return rows[smallest(score, n, _queue_key(applicants, rows, FAMILY, seed))]
 
 
 def _wins_by_time(applicants: Applicants, n: int, seed: int) -> I64:
     """Individuals who applied first."""
     rows = _waiting(applicants, INDIVIDUAL, NEW_ENERGY)
     since = _queue_key(applicants, rows, INDIVIDUAL, seed)
-    return rows[_take(since, np.zeros(len(rows)), n)]
+    return rows[smallest(since, n)]
 
 
 def _draw_units(applicants: Applicants, n: I64, inputs: YearInputs, year: int, seed: int) -> I64:
@@ -260,9 +255,9 @@ def expected_wait_year(applicants: Applicants, inputs: YearInputs, *, sample: fl
 def _years(waiting: F64, quota: F64, inputs: YearInputs) -> F64:
     """Waiting by quota, up to the cap."""
     cap = inputs["plates.wait_max_year"]
-    open_ = quota > 0.0
-    years = np.divide(waiting, quota, out=np.where(waiting > 0.0, cap, 0.0), where=open_)
-    return np.minimum(years, cap)
+    short = waiting < cap * quota
+    years: F64 = np.divide(waiting, quota, out=np.where(waiting > 0.0, cap, 0.0), where=short)
+    return years
 
 
 def allocate_plates(
@@ -273,8 +268,8 @@ def allocate_plates(
     Parameters
     ----------
     applicants
-        Those who wait; winners get the year in `won_year`, losers of the lottery more rounds. Plates of units
-        are used at once. Rows whose plate expired leave once they may apply again.
+        Those who wait; winners get the year in `won_year`, losers of the lottery more rounds. Rows whose plate
+        expired leave once they may apply again.
     inputs
         Parameters of the year.
     year
@@ -316,11 +311,7 @@ def allocate_plates(
     queued = _wins_by_time(applicants, int(quota[INDIVIDUAL, NEW_ENERGY]), seed)
     units = _draw_units(applicants, quota[UNIT], inputs, year, seed)
     applicants.won_year[np.concatenate((drawn, ranked, queued, units))] = year
-    won = applicants.alive & (applicants.won_year == year)
-    book.issued = _count(applicants, won)
-    unit = won & (applicants.kind == UNIT)
-    book.used += _count(applicants, unit)
-    applicants.alive[unit] = False
+    book.issued = _count(applicants, applicants.alive & (applicants.won_year == year))
     lost = applicants.alive & (applicants.won_year == 0) & (applicants.pool == ORDINARY)
     applicants.round_count[lost] += int(inputs["plates.round_year_count"])
     free = (applicants.won_year < 0) & (year + applicants.won_year >= max(inputs["plates.barred_year"], 1.0))
