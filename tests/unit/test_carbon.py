@@ -59,6 +59,34 @@ def test_a_year_is_worth_its_weekdays_and_its_weekends_at_their_factor() -> None
     assert year_days(year_inputs(2020, overrides={"carbon.weekend_car_factor": 0.5}), "car") == 249 + 58
 
 
+def test_a_weekday_becomes_a_year_with_empty_running_and_passengers() -> None:
+    inputs = year_inputs(2020)
+    travel = WeekdayTravel(
+        car_km=[100.0, 50.0], car_kmh=25.0, taxi_hired_km=[13.0, 0.0], ride_hail_hired_km=[0.0, 26.0], bus_km=9.0,
+        bus_passenger_km=90.0, bus_kmh=18.0, metro_passenger_km=70.0, metro_car_km=3.0, e_bike_km=[5.0, 5.0],
+    )  # fmt: skip
+    work = {each.consumer: each for each in travel_works(travel, inputs, district_count=2)}
+    day = {
+        name: 249 + 116 * inputs[f"carbon.weekend_{name}_factor"]
+        for name in ("car", "hired", "bus", "metro_train")
+    }
+    assert work[Consumer.PRIVATE_CAR].passenger_km == pytest.approx(
+        1.3 * day["car"] * np.array([100, 50]), rel=1e-12
+    )
+    # 35 % of a hired car's way is empty, 1.4 passengers on the rest
+    assert work[Consumer.TAXI].vehicle_km == pytest.approx(day["hired"] * np.array([20.0, 0.0]), rel=1e-12)
+    assert work[Consumer.RIDE_HAIL].vehicle_km == pytest.approx(
+        day["hired"] * np.array([0.0, 40.0]), rel=1e-12
+    )
+    assert work[Consumer.RIDE_HAIL].passenger_km.sum() == pytest.approx(1.4 * 26.0 * day["hired"], rel=1e-12)
+    assert work[Consumer.BUS].vehicle_km.tolist() == pytest.approx([9.0 * day["bus"], 0.0], rel=1e-12)
+    assert work[Consumer.METRO].vehicle_km.sum() == pytest.approx(3.0 * day["metro_train"], rel=1e-12)
+    told = WeekdayTravel(**{**vars(travel), "car_passenger_km": [7.0, 8.0]})
+    assert travel_works(told, inputs, district_count=2)[0].passenger_km.sum() == pytest.approx(
+        15.0 * day["car"], rel=1e-12
+    )
+
+
 def test_a_car_drives_less_with_every_year_and_at_home() -> None:
     inputs = year_inputs(2020)
     activity = activity_of(2020, inputs)

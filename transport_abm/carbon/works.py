@@ -86,7 +86,7 @@ def travel_works(
     travel
         One weekday.
     inputs
-        Values of the year; needs ``energy.days_*``, weekend factors, occupancy and occupied shares in ``carbon``.
+        Values of the year; needs ``energy.days_*``, weekend factors in ``carbon``, ``traffic.hired_*``.
     district_count
         Number of districts.
     share
@@ -123,8 +123,8 @@ def travel_works(
         works.append(
             build_work(
                 consumer, district_count, share=share, speed_kmh=travel.car_kmh,
-                vehicle_km=km / inputs[f"carbon.{consumer.name.lower()}_occupied_share"],
-                passenger_km=km * inputs["carbon.hired_occupancy"],
+                vehicle_km=km / (1.0 - inputs["traffic.hired_empty_share"]),
+                passenger_km=km * inputs["traffic.hired_occupancy"],
             )
         )  # fmt: skip
     works.append(
