@@ -1,4 +1,4 @@
-"""Road assignment: time a tree, and to reach a gap, on published networks and a real street graph.
+"""Road assignment: time to reach a gap, on published networks and a real street graph (trees: ``bench_routing``).
 
 Run from the checkout: ``python -m benchmarks.bench_roads [folder of the shared data]``.
 """
@@ -12,15 +12,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numba
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from transport_abm.networks.assignment import RoadFlows, RoadProblem, assign_roads
-from transport_abm.networks.city import F64, I32
-from transport_abm.networks.kernels_paths import grow_tree, new_tree, skim_trees
+from transport_abm.networks.city import F64
 from transport_abm.networks.tntp import read_tntp_network, read_tntp_trips
 
 SPEED_KMH = {"motorway": 80, "trunk": 70, "primary": 55, "secondary": 45, "tertiary": 35}
@@ -46,7 +44,7 @@ def bench_published(folder: Path) -> None:
         flows, seconds, _ = timed(
             lambda p=problem, n=node, d=demand: assign_roads(p, n, d, gap=1e-6, max_iterations=99)
         )
-        print(f"{name}: gap {flows.relative_gap:.1e} in {seconds:.3f} s, {flows.iterations} sweeps of trees")
+        print(f"{name}: gap {flows.relative_gap:.1e} in {seconds:.3f} s, {flows.iterations} sweeps")
 
 
 def read_streets(folder: Path) -> tuple[RoadProblem, F64, F64]:
@@ -78,33 +76,11 @@ def read_streets(folder: Path) -> tuple[RoadProblem, F64, F64]:
     return problem, nodes["lon"].to_numpy()[keep] * 85.3, nodes["lat"].to_numpy()[keep] * 111.0
 
 
-def bench_trees(problem: RoadProblem, zone_node: I32) -> None:
-    """Milliseconds a tree, alone and on all threads."""
-    cost = problem.free_time_s[problem.order]
-    tree = new_tree(problem.n_nodes, problem.n_links)
-    grow_tree(problem.graph, cost, int(zone_node[0]), tree)
-    start = time.process_time()
-    for node in zone_node[:100]:
-        grow_tree(problem.graph, cost, int(node), tree)
-    alone = (time.process_time() - start) / 100
-    out = np.empty((2, len(zone_node), len(zone_node)), np.float32)
-    skim_trees(problem.graph, cost, cost[None], zone_node, out)
-    start = time.perf_counter()
-    skim_trees(problem.graph, cost, cost[None], zone_node, out)
-    skim = (time.perf_counter() - start) / len(zone_node)
-    print(
-        f"streets: {problem.n_nodes} nodes, {problem.n_links} links; one tree {alone * 1e3:.2f} ms "
-        f"({alone * 1e9 / problem.n_nodes:.0f} ns a node); with a skimmed attribute on "
-        f"{numba.get_num_threads()} threads {skim * 1e3:.2f} ms"
-    )
-
-
 def bench_streets(folder: Path) -> None:
-    """Trees, a cold start and four warm ones, with dense and with sampled demand."""
+    """A cold start and four warm ones, with dense and with sampled demand."""
     problem, x_km, y_km = read_streets(folder)
     rng = np.random.default_rng(1)
     node = rng.choice(problem.n_nodes, ZONE_COUNT, replace=False).astype(np.int32)
-    bench_trees(problem, node)
     distance = np.hypot(x_km[node][:, None] - x_km[node], y_km[node][:, None] - y_km[node])
     size = rng.lognormal(0, 0.7, ZONE_COUNT)
     trips = np.outer(size, size) * np.exp(-distance / 6)

@@ -20,9 +20,8 @@ from tests.naive_roads import (
     naive_tree,
 )
 from transport_abm.core.errors import NetworkError
-from transport_abm.networks import assignment
+from transport_abm.networks import assignment, hierarchy
 from transport_abm.networks.assignment import (
-    ORIGIN_BLOCK,
     RoadFlows,
     RoadProblem,
     assign_all_or_nothing,
@@ -30,6 +29,7 @@ from transport_abm.networks.assignment import (
     skim_roads,
 )
 from transport_abm.networks.city import F64, I32
+from transport_abm.networks.hierarchy import LANES
 
 ROUNDING = 1e-9
 """Sums of some hundred numbers in another order."""
@@ -226,7 +226,7 @@ def bits(flows: RoadFlows) -> list[bytes]:
 def test_one_thread_and_two_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     if numba.config.NUMBA_NUM_THREADS < 2:
         pytest.skip("needs two threads")
-    n_zones = ORIGIN_BLOCK + 7
+    n_zones = LANES + 7
     problem, zone_node, demand = random_case(1, n_zones, n_zones + 60)
     out = []
     monkeypatch.setattr(assignment, "SMALL_WORK", 0)
@@ -254,16 +254,17 @@ def test_links_that_cost_nothing_make_no_loops() -> None:
     assert np.isfinite(flow).all() and flow.max() <= demand.sum() * (1 + ROUNDING)
 
 
-def test_a_tie_goes_to_the_first_link() -> None:
-    four = np.ones(4)
+def test_one_of_several_equal_ways_takes_all_and_of_equal_parallel_links_the_first() -> None:
+    six = np.ones(6)
     problem = RoadProblem(
-        np.array([0, 0, 2, 1], np.int32), np.array([1, 2, 3, 3], np.int32), 4,
-        four, four, four, four, four * 0, four * 0,
+        np.array([0, 0, 2, 1, 3, 3], np.int32), np.array([1, 2, 3, 3, 4, 4], np.int32), 5,
+        six, six, six, six, six * 0, six * 0,
     )  # fmt: skip
     demand = np.array([[0.0, 5.0], [0.0, 0.0]])
-    flow = assign_all_or_nothing(problem, four, np.array([0, 3], np.int32), demand)
-    # Links are looked at by tail: the one out of node 1 comes before the one out of node 2.
-    assert flow.tolist() == [5, 0, 0, 5]
+    flow = assign_all_or_nothing(problem, six, np.array([0, 4], np.int32), demand)
+    assert flow.tolist() in ([5, 0, 0, 5, 5, 0], [0, 5, 5, 0, 5, 0])
+    again = assign_all_or_nothing(problem, six, np.array([0, 4], np.int32), demand)
+    assert again.tolist() == flow.tolist()
 
 
 def test_all_faults_come_in_one_error() -> None:
@@ -317,7 +318,7 @@ def test_a_state_of_other_links_is_refused() -> None:
 def test_read_only_inputs_of_any_whole_number_type_need_no_second_compilation() -> None:
     problem, zone_node, demand = random_case(5)
     state = settle(problem, zone_node, demand).state
-    kernels = (assignment.grow_trees, assignment.shift_flows, assignment.merge_paths, assignment.skim_trees)
+    kernels = (hierarchy.path_block, assignment.shift_flows, assignment.merge_paths, hierarchy.skim_block)
     skim_roads(problem, problem.free_time_s, zone_node, problem.free_time_s[None])
     zone_node, demand = zone_node.astype(np.int64), demand.copy()
     zone_node.flags.writeable = demand.flags.writeable = False

@@ -2,9 +2,10 @@
 
 Every pair's used paths cost the same and no path costs less (Wardrop 1952). With link cost ``c(x)`` rising
 in flow this is the minimum of the sum of the integrals of ``c`` (Beckmann et al. 1956). Solved by gradient
-projection on paths (Jayakrishnan et al. 1994), with new paths from shortest-path trees, until the relative
-gap ``(sum x c - sum d u) / sum x c`` is small: ``u`` is the cost of a pair's cheapest path at the costs of
-flow ``x``. A state of an earlier call starts the next one: its paths take the new demand in the old shares.
+projection on paths (Jayakrishnan et al. 1994), with new paths from sweeps of all cheapest ways (``hierarchy``),
+until the relative gap ``(sum x c - sum d u) / sum x c`` is small: ``u`` is the cost of a pair's cheapest path at
+the costs of flow ``x``. A state of an earlier call starts the next one: its paths take the new demand in the old
+shares.
 """
 
 from __future__ import annotations
@@ -19,18 +20,16 @@ from numpy.typing import NDArray
 
 from transport_abm.core.errors import ConservationError, Fault, NetworkError
 from transport_abm.networks.city import F32, F64, I32, I64
+from transport_abm.networks.hierarchy import blocks, each_block, hierarchy_of
 from transport_abm.networks.kernels_assignment import (
     Paths,
     load_new,
     load_paths,
     measure_merged,
-    measure_new,
     merge_paths,
     shift_flows,
     update_links,
-    write_new,
 )
-from transport_abm.networks.kernels_paths import grow_trees, load_trees, skim_trees
 from transport_abm.networks.road_problem import WHERE, RoadProblem, link_time_s
 from transport_abm.networks.road_state import RoadState, first_paths, shares
 
@@ -44,10 +43,8 @@ __all__ = [
     "skim_roads",
 ]
 
-ORIGIN_BLOCK = 64
-"""Origins whose trees are held at once: bounds memory."""
 PASS_COUNT = 20
-"""Most passes of flow shifts between two sweeps of trees."""
+"""Most passes of flow shifts between two sweeps."""
 TOLERANCE_SHARE = 0.1
 """Share of the wanted gap below which a cost difference is left alone."""
 PASS_GAP_SHARE = 0.02
@@ -71,7 +68,7 @@ class RoadFlows:
     relative_gap: float
     """(sum x c - sum d u) / sum x c, of this flow; infinite if no sweep was left to measure it."""
     iterations: int
-    """Sweeps of shortest-path trees."""
+    """Sweeps of all cheapest ways."""
     converged: bool
     state: RoadState
 
@@ -99,7 +96,7 @@ def assign_roads(
     gap
         Relative gap at which to stop.
     max_iterations
-        Most sweeps of shortest-path trees.
+        Most sweeps of all cheapest ways.
     state
         State of an earlier call with the same links and zones; times, tolls, closures and demand may differ.
 
@@ -130,7 +127,7 @@ def assign_roads(
     with _threads(problem, nodes):
         work = _Work(problem, nodes, np.asarray(demand, np.float64), gap, state)
         if state is not None and work.is_complete():
-            # The known paths first: a pass over them costs less than a sweep of trees.
+            # The known paths first: a pass over them costs less than a sweep.
             work.shift(gap)
         relative_gap = np.inf
         iteration = 0
@@ -171,10 +168,9 @@ def assign_all_or_nothing(problem: RoadProblem, link_cost_s: F64, zone_node: I32
     if faults:
         raise NetworkError(faults)
     nodes = np.array(zone_node, np.int32)
-    part = np.empty(problem.n_links)
     cost = np.asarray(link_cost_s, np.float64)[problem.order]
     with _threads(problem, nodes):
-        total = load_trees(problem.graph, cost, nodes, np.array(demand, np.float64), part)
+        part, total = hierarchy_of(problem.graph).ways(cost).load(nodes, demand)
     if not np.isfinite(total):
         reach = skim_roads(problem, link_cost_s, nodes, np.empty((0, problem.n_links)))[0]
         raise NetworkError(_unreachable(np.argwhere((demand > 0) & np.isinf(reach)), demand))
@@ -218,10 +214,8 @@ def skim_roads(
         raise NetworkError(faults)
     nodes = np.array(zone_node, np.int32)
     cost = np.asarray(link_cost_s, np.float64)[problem.order]
-    out = np.empty((len(attribute) + 1, len(nodes), len(nodes)), np.float32)
     with _threads(problem, nodes):
-        skim_trees(problem.graph, cost, np.ascontiguousarray(attribute[:, problem.order]), nodes, out)
-    return out
+        return hierarchy_of(problem.graph).ways(cost).skim(nodes, attribute[:, problem.order])
 
 
 @contextmanager
@@ -243,6 +237,7 @@ class _Work:
         self, problem: RoadProblem, zone_node: I32, demand: F64, gap: float, state: RoadState | None
     ) -> None:
         self.problem = problem
+        self.hierarchy = hierarchy_of(problem.graph)
         self.zone_node = zone_node
         self.demand_matrix = demand
         self.gap = gap
@@ -277,52 +272,52 @@ class _Work:
         return bool((np.diff(self.paths.ptr) > 0)[self.demand > 0].all())
 
     def sweep(self) -> float:
-        """Trees from all origins: the gap of the flow as it stands, then new paths where they are cheaper."""
+        """Cheapest ways of all pairs: the gap of the flow as it stands, then new paths where they are cheaper."""
         used = self.flow > 0
         total = float((self.flow[used] * self.cost[used]).sum())
-        has_path = np.diff(self.paths.ptr) > 0
-        complete = self.is_complete()
-        cheapest = np.empty(len(self.pair))
-        lengths, slots, lost = [np.zeros(1, np.int64)], [np.empty(0, np.int32)], []
         n_zones = len(self.zone_node)
-        tree_slot = np.empty((min(ORIGIN_BLOCK, n_zones), self.problem.n_nodes), np.int32)
-        tree_cost = np.empty((len(tree_slot), n_zones))
-        for first in range(0, n_zones, ORIGIN_BLOCK):
-            origins = self.zone_node[first : first + ORIGIN_BLOCK]
-            grow_trees(self.problem.graph, self.cost, origins, self.zone_node, tree_slot, tree_cost)
-            start, end = np.searchsorted(self.origin, (first, first + ORIGIN_BLOCK))
-            row = (self.origin[start:end] - first).astype(np.int32)
-            cheapest[start:end] = tree_cost[row, self.pair[start:end] % n_zones]
-            lost.append(start + np.flatnonzero(np.isinf(cheapest[start:end]) & (self.demand[start:end] > 0)))
-            block = (int(start), row, self.destination[start:end], cheapest[start:end])
-            length, slot = self._new_paths(block, tree_slot)
-            lengths.append(length)
-            slots.append(slot)
-            if not complete:  # the next trees see what these pairs load
-                ptr = np.concatenate(([0], np.cumsum(length)))
-                load_new(self.demand[start:end], has_path[start:end], ptr, slot, self.flow)
+        complete = self.is_complete()
+        if complete:
+            parts = self._new_paths(blocks(n_zones))
+        else:
+            parts = []
+            has_path = np.diff(self.paths.ptr) > 0
+            for block in blocks(n_zones):
+                parts += self._new_paths([block])
+                pairs = self._pairs(block)
+                ptr = np.concatenate(([0], np.cumsum(parts[-1][1])))
+                # The next origins see what these load.
+                load_new(self.demand[pairs], has_path[pairs], ptr, parts[-1][2], self.flow)
                 update_links(self.parameter, self.flow, self.cost, self.slope)
-        missing = np.concatenate(lost)
+        cheapest, length, slot = (np.concatenate(part) for part in zip(*parts, strict=True))
+        missing = np.flatnonzero(np.isinf(cheapest) & (self.demand > 0))
         if len(missing):
             where = np.column_stack((self.pair[missing] // n_zones, self.pair[missing] % n_zones))
             raise NetworkError(_unreachable(where, self.demand_matrix))
-        self._new = (np.cumsum(np.concatenate(lengths)), np.concatenate(slots))
+        self._new = (np.concatenate((np.zeros(1, np.int64), np.cumsum(length))), slot)
         if not complete:
             self._merge()
             return np.inf
         shortest = float((self.demand[self.demand > 0] * cheapest[self.demand > 0]).sum())
         return max((total - shortest) / total, 0.0) if total > 0 else 0.0
 
-    def _new_paths(self, block: tuple[int, I32, I32, F64], tree_slot: I32) -> tuple[I64, I32]:
-        """Lengths and slots of the new paths of a block of pairs."""
-        graph = self.problem.graph
-        length = np.empty(len(block[1]), np.int64)
+    def _pairs(self, block: slice) -> slice:
+        """Pairs that start in a block of zones."""
+        start, stop = np.searchsorted(self.origin, (block.start, block.stop))
+        return slice(int(start), int(stop))
+
+    def _new_paths(self, parts: list[slice]) -> list[tuple[F64, I64, I32]]:
+        """Cheapest costs of the pairs of some blocks of zones; lengths and slots of their new paths."""
+        ways = self.hierarchy.ways(self.cost)
         tolerance = TOLERANCE_SHARE * self.gap
-        measure_new(block, self.paths, tree_slot, graph.tail, self.cost, tolerance, length)
-        ptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(length)))
-        slot = np.empty(ptr[-1], np.int32)
-        write_new(block, tree_slot, graph.tail, ptr, slot)
-        return length, slot
+
+        def work(block: slice) -> tuple[F64, I64, I32]:
+            pairs = self._pairs(block)
+            row = (self.origin[pairs] - block.start).astype(np.int32)
+            asked = (pairs.start, row, self.destination[pairs])
+            return ways.new_paths(self.zone_node, block, asked, self.paths, tolerance)
+
+        return each_block(work, parts)
 
     def _merge(self) -> None:
         """Drop paths without flow, add the new ones, and settle the flow."""

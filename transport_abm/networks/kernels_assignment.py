@@ -85,60 +85,12 @@ def update_links(parameter, flow, cost, slope):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _path_cost(paths, path, cost):  # type: ignore[no-untyped-def]
-    """Cost along a path, summed from its start, as a tree sums it."""
+def path_cost(slot_ptr, slot, path, cost):  # type: ignore[no-untyped-def]
+    """Cost along a path, summed from its start."""
     total = 0.0
-    for i in range(paths.slot_ptr[path], paths.slot_ptr[path + 1]):
-        total += cost[paths.slot[i]]
+    for i in range(slot_ptr[path], slot_ptr[path + 1]):
+        total += cost[slot[i]]
     return total
-
-
-@njit(cache=True, nogil=True, error_model="numpy", parallel=True)
-def measure_new(pairs, paths, tree_slot, tail, cost, tolerance, length):  # type: ignore[no-untyped-def]
-    """How many links each pair's new path has: 0 where the pair needs none.
-
-    A pair needs a new path where it has none, or where the tree's is cheaper than all it has by more than
-    ``tolerance`` (a share of the cost).
-
-    Parameters
-    ----------
-    pairs : (int64 first, int32[n] origin in the block, int32[n] destination node, float64[n] cheapest cost)
-        Pairs of a block, in order; the first is pair ``first`` of ``paths``.
-    paths : Paths
-    tree_slot : int32[origins of the block, nodes]
-    tail, cost
-        By slot.
-    length : int64[n]
-        Overwritten.
-    """
-    first, origin, node, cheapest = pairs
-    n = len(origin)
-    for chunk in prange(CHUNK_COUNT):
-        for i in range(chunk * n // CHUNK_COUNT, (chunk + 1) * n // CHUNK_COUNT):
-            best = np.inf
-            for path in range(paths.ptr[first + i], paths.ptr[first + i + 1]):
-                best = min(best, _path_cost(paths, path, cost))
-            count = 0
-            if cheapest[i] < best * (1.0 - tolerance) or (best == np.inf and cheapest[i] < np.inf):
-                slot = tree_slot[origin[i], node[i]]
-                while slot >= 0:
-                    count += 1
-                    slot = tree_slot[origin[i], tail[slot]]
-            length[i] = count
-
-
-@njit(cache=True, nogil=True, error_model="numpy", parallel=True)
-def write_new(pairs, tree_slot, tail, ptr, slot):  # type: ignore[no-untyped-def]
-    """New paths of a block of pairs, each from its start: pair ``i`` fills ``slot[ptr[i]:ptr[i+1]]``."""
-    _, origin, node, _ = pairs
-    n = len(origin)
-    for chunk in prange(CHUNK_COUNT):
-        for i in range(chunk * n // CHUNK_COUNT, (chunk + 1) * n // CHUNK_COUNT):
-            at = node[i]
-            for k in range(ptr[i + 1] - 1, ptr[i] - 1, -1):
-                last = tree_slot[origin[i], at]
-                slot[k] = last
-                at = tail[last]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -294,7 +246,7 @@ def _shift(paths, one, best, links, mark):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def shift_flows(paths, links, tolerance, mark, path_cost):  # type: ignore[no-untyped-def]
+def shift_flows(paths, links, tolerance, mark, known_cost):  # type: ignore[no-untyped-def]
     """One pass over all pairs: shift flow from dearer paths to the cheapest; returns the excess cost found.
 
     Parameters
@@ -307,7 +259,7 @@ def shift_flows(paths, links, tolerance, mark, path_cost):  # type: ignore[no-un
         Cost differences below this share of the cheapest cost are left alone [1].
     mark : int64[2, links]
         Work space, -1 everywhere.
-    path_cost : float64[most paths of a pair]
+    known_cost : float64[most paths of a pair]
         Work space.
 
     Returns
@@ -325,13 +277,13 @@ def shift_flows(paths, links, tolerance, mark, path_cost):  # type: ignore[no-un
             continue
         best = start
         for path in range(start, end):
-            path_cost[path - start] = _path_cost(paths, path, cost)
-            if path_cost[path - start] < path_cost[best - start]:
+            known_cost[path - start] = path_cost(paths.slot_ptr, paths.slot, path, cost)
+            if known_cost[path - start] < known_cost[best - start]:
                 best = path
-        cheapest = path_cost[best - start]
+        cheapest = known_cost[best - start]
         marked = False
         for path in range(start, end):
-            over = path_cost[path - start] - cheapest
+            over = known_cost[path - start] - cheapest
             if paths.flow[path] == 0.0 or path == best:
                 continue
             excess += over * paths.flow[path]

@@ -1,0 +1,459 @@
+"""A hierarchy of road nodes: chords between them, their weights at the costs of the day, and sweeps down it.
+
+Nodes are taken out of the network in a fixed order; their rank is their place in it. Where a node goes, its
+later neighbours are joined pairwise, so that what is left keeps its distances; every pair ever joined is a
+chord, with a weight up (from the lower rank) and one down. Chords do not depend on costs. Weights do: from the
+links up, each chord is the least of its links and of the two sides of any triangle whose third node ranks below
+(Dibbelt, Strasser and Wagner 2016, Customizable contraction hierarchies, ACM JEA 21, 1.5). A cheapest way
+then climbs chords and comes down again: one pass up the ancestors of the origin, and one down over all nodes
+for many origins at once (Delling et al. 2013, PHAST, J. Parallel Distrib. Comput. 73, 940-952).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+START = np.int32(-(2**31))
+"""In place of a chord: the way begins here."""
+UP, DOWN = 0, 1
+
+
+class Chords(NamedTuple):
+    """Pairs of nodes joined in the hierarchy, by the lower rank; nodes are named by rank.
+
+    Chords of node ``v`` are ``ptr[v]:ptr[v + 1]``, by ascending upper node.
+    """
+
+    ptr: NDArray[np.int64]
+    lower: NDArray[np.int32]
+    upper: NDArray[np.int32]
+    below_ptr: NDArray[np.int64]
+    below: NDArray[np.int32]
+    """By upper node: its chords down, by ascending lower node."""
+    parent: NDArray[np.int32]
+    """By node: the lowest of its upper nodes; -1 where it has none."""
+    rank: NDArray[np.int32]
+    """By node of the graph; -1 for those that carry no through traffic."""
+    link_chord: NDArray[np.int32]
+    """By slot of the graph: chord, or -1 for loops and for links of nodes without through traffic."""
+    into_ptr: NDArray[np.int64]
+    into: NDArray[np.int32]
+    """By node of the graph without through traffic: slots that lead to it."""
+
+
+class Weights(NamedTuple):
+    """Chords at the costs of the day; first index ``UP`` or ``DOWN``."""
+
+    cost: NDArray[np.float64]
+    """Shape (2, chords)."""
+    side: NDArray[np.int32]
+    """Shape (2, chords, 2): the chords from the node between to the lower and to the upper end; for a link
+    ``~slot`` in the first place."""
+    link: NDArray[np.float64]
+    """By slot of the graph: cost of the link."""
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def eliminate(ptr, other):  # type: ignore[no-untyped-def]
+    """Take out nodes in order and join their later neighbours.
+
+    Parameters
+    ----------
+    ptr, other : int64[nodes + 1], int32
+        Neighbours of each node, both ways; nodes are numbered in the order in which they go.
+
+    Returns
+    -------
+    up_ptr, upper : int64[nodes + 1], int32[chords]
+        Later neighbours of each node when it goes, ascending.
+    """
+    n = len(ptr) - 1
+    up_ptr = np.zeros(n + 1, np.int64)
+    upper = np.empty(max(2 * len(other), 16), np.int32)
+    child = np.full(n, -1, np.int32)
+    sibling = np.full(n, -1, np.int32)
+    seen = np.full(n, -1, np.int32)
+    size = 0
+    for v in range(n):
+        if size + n > len(upper):
+            longer = np.empty(2 * len(upper) + n, np.int32)
+            longer[:size] = upper[:size]
+            upper = longer
+        start = size
+        for i in range(ptr[v], ptr[v + 1]):
+            u = other[i]
+            if u > v and seen[u] != v:
+                seen[u] = v
+                upper[size] = u
+                size += 1
+        # What a node leaves to its first later neighbour is all that the latter needs to know of it.
+        c = child[v]
+        while c >= 0:
+            for i in range(up_ptr[c] + 1, up_ptr[c + 1]):
+                u = upper[i]
+                if seen[u] != v:
+                    seen[u] = v
+                    upper[size] = u
+                    size += 1
+            c = sibling[c]
+        upper[start:size] = np.sort(upper[start:size])
+        up_ptr[v + 1] = size
+        if size > start:
+            sibling[v] = child[upper[start]]
+            child[upper[start]] = v
+    return up_ptr, upper[:size].copy()
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def postorder(up_ptr, upper):  # type: ignore[no-untyped-def]
+    """An order with the same chords in which what hangs below a node stands right before it.
+
+    Returns
+    -------
+    int32[nodes]
+        By new place: old place.
+    """
+    n = len(up_ptr) - 1
+    size = np.ones(n, np.int32)
+    for v in range(n):
+        if up_ptr[v] < up_ptr[v + 1]:
+            size[upper[up_ptr[v]]] += size[v]
+    # Places are handed out from the top: each node takes the last place left to its parent.
+    free = np.empty(n, np.int32)
+    order = np.empty(n, np.int32)
+    end = n
+    for v in range(n - 1, -1, -1):
+        if up_ptr[v] < up_ptr[v + 1]:
+            parent = upper[up_ptr[v]]
+            place = free[parent]
+            free[parent] -= size[v]
+        else:
+            place = end - 1
+            end -= size[v]
+        order[place] = v
+        free[v] = place - 1
+    return order
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def weigh_chords(chords, graph, weights):  # type: ignore[no-untyped-def]
+    """Weights of all chords at link costs, and what each is made of.
+
+    Parameters
+    ----------
+    chords : Chords
+    graph : Graph
+    weights : Weights
+        ``link`` is read: not negative; infinite where closed. The rest is overwritten.
+    """
+    up, down = weights.cost[UP], weights.cost[DOWN]
+    up_side, down_side = weights.side[UP], weights.side[DOWN]
+    link_cost = weights.link
+    weights.cost[:] = np.inf
+    for slot in range(len(link_cost)):
+        k = chords.link_chord[slot]
+        if k < 0:
+            continue
+        rises = chords.rank[graph.tail[slot]] < chords.rank[graph.head[slot]]
+        if rises and link_cost[slot] < up[k]:
+            up[k] = link_cost[slot]
+            up_side[k, 0] = ~slot
+        elif not rises and link_cost[slot] < down[k]:
+            down[k] = link_cost[slot]
+            down_side[k, 0] = ~slot
+    n = len(chords.ptr) - 1
+    chord_to = np.empty(n, np.int32)
+    for x in range(n):
+        for k in range(chords.ptr[x], chords.ptr[x + 1]):
+            chord_to[chords.upper[k]] = k
+        for i in range(chords.below_ptr[x], chords.below_ptr[x + 1]):
+            low = chords.below[i]
+            to_x, from_x = up[low], down[low]
+            for high in range(low + 1, chords.ptr[chords.lower[low] + 1]):
+                k = chord_to[chords.upper[high]]
+                rise = from_x + up[high]
+                fall = down[high] + to_x
+                if rise < up[k]:
+                    up[k] = rise
+                    up_side[k, 0] = low
+                    up_side[k, 1] = high
+                if fall < down[k]:
+                    down[k] = fall
+                    down_side[k, 0] = low
+                    down_side[k, 1] = high
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sum_chords(chords, weights, attribute, total):  # type: ignore[no-untyped-def]
+    """Sums of link attributes along the links of which each chord is made.
+
+    Parameters
+    ----------
+    chords : Chords
+    weights : Weights
+    attribute : float64[links, k]
+        By slot.
+    total : float64[2, chords, k]
+        ``UP`` and ``DOWN``; overwritten where the chord has a way.
+    """
+    # The sides of a chord hang from a lower node, so they come first.
+    for k in range(len(chords.upper)):
+        for way in range(2):
+            if weights.cost[way, k] == np.inf:
+                continue
+            low, high = weights.side[way, k]
+            for a in range(attribute.shape[1]):
+                if low < 0:
+                    total[way, k, a] = attribute[~low, a]
+                else:
+                    total[way, k, a] = total[1 - way, low, a] + total[way, high, a]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def spread_flow(chords, weights, chord_flow, flow):  # type: ignore[no-untyped-def]
+    """Flow on chords to the links of which they are made.
+
+    Parameters
+    ----------
+    chords : Chords
+    weights : Weights
+    chord_flow : float64[2, chords]
+        ``UP`` and ``DOWN``; used up.
+    flow : float64[links]
+        By slot; added to.
+    """
+    for k in range(len(chords.upper) - 1, -1, -1):
+        for way in range(2):
+            amount = chord_flow[way, k]
+            if amount == 0.0:
+                continue
+            low, high = weights.side[way, k]
+            if low < 0:
+                flow[~low] += amount
+            else:
+                chord_flow[1 - way, low] += amount
+                chord_flow[way, high] += amount
+
+
+class Block(NamedTuple):
+    """What is asked of a block of origins."""
+
+    origin: NDArray[np.int32]
+    """Nodes of the graph, a lane each."""
+    node: NDArray[np.int32]
+    """Ranks wanted, descending, with all their ancestors."""
+    lanes: int
+    """At least as many as origins."""
+
+
+class Batch(NamedTuple):
+    """Costs from a block of origins.
+
+    Nodes that the way from the origin of lane ``i`` can climb to are ``node[ptr[i]:ptr[i + 1]]``, by rank.
+    """
+
+    cost: NDArray[np.float64]
+    """Shape (nodes, lanes), or (lanes, nodes) after ``by_lane``: cost from the origin to the nodes wanted."""
+    ptr: NDArray[np.int64]
+    node: NDArray[np.int32]
+    climbed: NDArray[np.float64]
+    """Cost by climbing alone."""
+    last: NDArray[np.int32]
+    """Chord by which it was climbed to; ``~slot`` of a first link; ``START`` at the origin itself."""
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def climb(chords, weight, start, reach, last, node):  # type: ignore[no-untyped-def]
+    """Costs to all nodes that can be climbed to; returns how many.
+
+    Parameters
+    ----------
+    chords : Chords
+    weight : float64[chords]
+        Of chords up; those down for the way back from a destination.
+    start : int32[n]
+        Ranks from which to climb; used up.
+    reach : float64[nodes]
+        Infinite but at the starts, which have their costs; updated.
+    last : int32[nodes]
+        Chord of the way to each node, updated.
+    node : int32[nodes]
+        Nodes reached, by rank; overwritten.
+    """
+    # Taken out of the tuple once: in the loop that would count references.
+    ptr, upper, parent = chords.ptr, chords.upper, chords.parent
+    n_start = len(start)
+    size = 0
+    while n_start > 0:
+        v = start[0]
+        for i in range(1, n_start):
+            v = min(v, start[i])
+        # Ways up from several starts join: each ancestor is looked at once.
+        i = 0
+        joined = False
+        while i < n_start:
+            if start[i] == v:
+                if joined or parent[v] < 0:
+                    n_start -= 1
+                    start[i] = start[n_start]
+                    continue
+                start[i] = parent[v]
+                joined = True
+            i += 1
+        base = reach[v]
+        if base == np.inf:
+            continue
+        node[size] = v
+        size += 1
+        for k in range(ptr[v], ptr[v + 1]):
+            u = upper[k]
+            cost = base + weight[k]
+            if cost < reach[u]:
+                reach[u] = cost
+                last[u] = k
+    return size
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def place_starts(chords, graph, weights, origin, start, reach, last):  # type: ignore[no-untyped-def]
+    """Where ways from ``origin`` begin to climb, with the costs to there; returns how many places."""
+    if chords.rank[origin] >= 0:
+        start[0] = chords.rank[origin]
+        reach[start[0]] = 0.0
+        last[start[0]] = START
+        return 1
+    count = 0
+    for slot in range(graph.indptr[origin], graph.indptr[origin + 1]):
+        v = chords.rank[graph.head[slot]]
+        if v >= 0 and weights.link[slot] < reach[v]:
+            if reach[v] == np.inf:
+                start[count] = v
+                count += 1
+            reach[v] = weights.link[slot]
+            last[v] = ~slot
+    return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def reach_all(chords, graph, weights, block):  # type: ignore[no-untyped-def]
+    """Costs from a block of origins to nodes.
+
+    Parameters
+    ----------
+    chords : Chords
+    graph : Graph
+    weights : Weights
+    block : Block
+
+    Returns
+    -------
+    Batch
+        Lanes without an origin are infinite.
+    """
+    n = len(chords.parent)
+    reach = np.full(n, np.inf)
+    last = np.empty(n, np.int32)
+    start = np.empty(n, np.int32)
+    node = np.empty(n, np.int32)
+    batch = Batch(
+        np.empty((n, block.lanes)),
+        np.zeros(block.lanes + 1, np.int64),
+        np.empty(n, np.int32),
+        np.empty(n),
+        np.empty(n, np.int32),
+    )
+    size = 0
+    for lane in range(block.lanes):
+        if lane < len(block.origin):
+            count = place_starts(chords, graph, weights, block.origin[lane], start, reach, last)
+            found = climb(chords, weights.cost[UP], start[:count], reach, last, node)
+            batch = _with_room(batch, size, found)
+            for i in range(found):
+                v = node[i]
+                batch.node[size + i] = v
+                batch.climbed[size + i] = reach[v]
+                batch.last[size + i] = last[v]
+                reach[v] = np.inf
+            size += found
+        batch.ptr[lane + 1] = size
+    _sweep_down(chords, weights.cost[DOWN], block.node, batch)
+    return batch
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _with_room(batch, size, more):  # type: ignore[no-untyped-def]
+    """The batch with room for more nodes climbed to."""
+    if size + more <= len(batch.node):
+        return batch
+    room = 2 * (size + more)
+    node, climbed, last = np.empty(room, np.int32), np.empty(room), np.empty(room, np.int32)
+    node[:size] = batch.node[:size]
+    climbed[:size] = batch.climbed[:size]
+    last[:size] = batch.last[:size]
+    return Batch(batch.cost, batch.ptr, node, climbed, last)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sweep_down(chords, weight, nodes, batch):  # type: ignore[no-untyped-def]
+    """Costs of a batch from the top down: each node by climbing, or through the nodes above it."""
+    cost, climbed, ptr, upper = batch.cost, batch.climbed, chords.ptr, chords.upper
+    # The number of lanes is not known to the compiler, so that it keeps the loop and uses vectors.
+    lanes = cost.shape[1]
+    first = np.full(len(cost), -1, np.int32)
+    following = np.empty(batch.ptr[-1], np.int32)
+    lane_of = np.empty(batch.ptr[-1], np.int32)
+    for lane in range(lanes):
+        for i in range(batch.ptr[lane], batch.ptr[lane + 1]):
+            lane_of[i] = lane
+            following[i] = first[batch.node[i]]
+            first[batch.node[i]] = i
+    for j in range(len(nodes)):
+        v = nodes[j]
+        row = cost[v]
+        row[:] = np.inf
+        i = first[v]
+        while i >= 0:
+            row[lane_of[i]] = climbed[i]
+            i = following[i]
+        for k in range(ptr[v], ptr[v + 1]):
+            more = weight[k]
+            above = cost[upper[k]]
+            for lane in range(lanes):
+                way = above[lane] + more
+                row[lane] = way if way < row[lane] else row[lane]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def by_lane(batch, nodes):  # type: ignore[no-untyped-def]
+    """The batch with its costs in lanes of nodes, for work on one lane after the other; other nodes hold anything."""
+    cost = batch.cost
+    lanes = cost.shape[1]
+    out = np.empty((lanes, len(cost)))
+    # Eight lanes at a time are a line of the cache.
+    for first in range(0, lanes, 8):
+        for v in nodes:
+            for lane in range(first, min(first + 8, lanes)):
+                out[lane, v] = cost[v, lane]
+    return Batch(out, batch.ptr, batch.node, batch.climbed, batch.last)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def ancestors(chords, graph, targets):  # type: ignore[no-untyped-def]
+    """Ranks through which ways to nodes of the graph may come down, descending."""
+    wanted = np.zeros(len(chords.parent), np.bool_)
+    for node in targets:
+        if chords.rank[node] >= 0:
+            wanted[chords.rank[node]] = True
+            continue
+        for i in range(chords.into_ptr[node], chords.into_ptr[node + 1]):
+            v = chords.rank[graph.tail[chords.into[i]]]
+            if v >= 0:
+                wanted[v] = True
+    for v in range(len(wanted)):
+        if wanted[v] and chords.parent[v] >= 0:
+            wanted[chords.parent[v]] = True
+    return np.flatnonzero(wanted)[::-1].astype(np.int32)
