@@ -35,7 +35,7 @@ from transport_abm.carbon.sources import (
     stock_of_fleet,
     year_activity,
 )
-from transport_abm.carbon.works import FreightYear, WeekdayTravel, year_days
+from transport_abm.carbon.works import FreightYear, WeekdayTravel, travel_works, year_days
 from transport_abm.core.errors import ConservationError, InputError, MissingFactorError
 from transport_abm.core.vocabulary import NEW_ENERGY, Accounting, Scope
 from transport_abm.policy.inputs import year_inputs
