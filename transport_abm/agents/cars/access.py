@@ -223,8 +223,9 @@ def _pull(zones: Zones, inputs: YearInputs) -> F64:
 
 def _nev_by_district(households: Households, zones: Zones, who: Bool, n: int) -> F64:
     """New-energy cars of some households by district, in rows of the sample."""
-    district = zones.district[households.zone[who]]
-    return np.asarray(np.bincount(district, households.nev[who], minlength=n), np.float64)
+    row = np.flatnonzero(who & (households.nev > 0))
+    district = zones.district[households.zone[row]]
+    return np.asarray(np.bincount(district, households.nev[row], minlength=n), np.float64)
 
 
 def _bay(households: Households, zones: Zones, inputs: YearInputs, first: int, seed: int) -> Bool:
@@ -237,10 +238,9 @@ def _bay(households: Households, zones: Zones, inputs: YearInputs, first: int, s
     return np.asarray(households.parking[first:] | latent)
 
 
-def _own_chance(access: Access, inputs: YearInputs) -> F64:
-    """Chance of a home post without programmes."""
-    own, old = inputs["access.home_own_bay_share"], inputs["access.home_old_compound_share"]
-    return np.where(access.bay, own, old)
+def _own_chance(inputs: YearInputs) -> tuple[float, float]:
+    """Chances of a home post with and without an own bay, before programmes."""
+    return inputs["access.home_own_bay_share"], inputs["access.home_old_compound_share"]
 
 
 def _run_programme(
@@ -249,7 +249,8 @@ def _run_programme(
     """Posts of the year's programme reach a share of the car households that could not have one."""
     if posts > 0.0:
         holds = households.alive[: len(access.bay)] & (households.car[: len(access.bay)] > 0)
-        needing = float((1.0 - _own_chance(access, inputs)[holds]).sum()) / sample
+        bays, (own, old) = int((holds & access.bay).sum()), _own_chance(inputs)
+        needing = ((1.0 - own) * bays + (1.0 - old) * (int(holds.sum()) - bays)) / sample
         access.programme_posts += posts
         if needing > 0.0:
             access.programme_share = min(1.0, access.programme_share + posts / needing)
@@ -264,11 +265,15 @@ def _update_homes(
         access.bay = np.concatenate([access.bay, _bay(households, zones, inputs, known, seed)])
     built = np.zeros(len(households), np.bool_)
     built[: len(access.home_built)] = access.home_built
-    own = _own_chance(access, inputs)
+    own, old = _own_chance(inputs)
     lot = uniform(seed, Stream.HOME_POST, households.id, 0, K_POST)
-    access.home_post = lot < own + (1.0 - own) * access.programme_share
-    reached = access.home_post & (lot >= own) & (households.car > 0)
-    access.home_built = households.alive & (built | reached | (access.home_post & (households.nev > 0)))
+    before = lot < np.where(access.bay, own, old)
+    access.home_post = before
+    if access.programme_share > 0.0:
+        reach = access.programme_share
+        access.home_post = lot < np.where(access.bay, own + (1.0 - own) * reach, old + (1.0 - old) * reach)
+        built |= access.home_post & ~before & (households.car > 0)
+    access.home_built = households.alive & (built | (access.home_post & (households.nev > 0)))
 
 
 def _update_density(
