@@ -274,7 +274,8 @@ def read_matrix(path: Path | str) -> pd.DataFrame:
     """
     path = Path(path)
     try:
-        table = pd.read_csv(path, encoding="utf-8", keep_default_na=False, na_values=[""])
+        text = {name: str for name in COLUMNS if name not in NUMBERS}
+        table = pd.read_csv(path, encoding="utf-8", keep_default_na=False, na_values=[""], dtype=text)
     except (OSError, ValueError) as error:
         raise StoreError(
             f"{path}: expected a matrix of levers and targets: {str(error).splitlines()[0]}"
@@ -294,7 +295,9 @@ def read_matrix(path: Path | str) -> pd.DataFrame:
         ]
     if faults:
         raise StoreError("\n".join(faults))
-    return table.assign(reason=table["reason"].fillna("").astype(str))
+    return table.assign(
+        **{name: table[name].fillna("").astype(str) for name in COLUMNS if name not in NUMBERS}
+    )
 
 
 def _targets(ids: Sequence[str] | None) -> list[Target]:

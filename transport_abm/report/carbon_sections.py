@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from transport_abm.core.vocabulary import Accounting, Scope, label
 from transport_abm.policy.targets import read_targets
-from transport_abm.report.figures import percent
+from transport_abm.report.figures import percent, plain
 from transport_abm.report.ledger import CHANGE_BY, INTENSITY
 from transport_abm.report.markup import Markup, el, join
 from transport_abm.report.names import vehicle_class_name
 from transport_abm.report.reading import Reading
 from transport_abm.report.sections import figure, section
 from transport_abm.report.series_charts import (
-    CLASS_FILL,
+    CONSUMER_FILL,
     FUEL_FILL,
     LINE_FILL,
     Line,
@@ -21,6 +22,7 @@ from transport_abm.report.series_charts import (
     line_chart,
     stack_chart,
 )
+from transport_abm.report.table import plain_table
 from transport_abm.report.texts import Texts
 from transport_abm.report.vehicle_sections import by_class, marks
 
@@ -31,21 +33,20 @@ HEADLINE = f"{Scope.S2.name}.{Accounting.PROVINCIAL.name}".lower()
 def carbon_section(reading: Reading, words: Texts) -> Markup | None:
     """CO2 by class, fuel, scope and accounting mode, with the plan's intensity target."""
     figures = [
-        _stack(reading, "co2", "carbon.by_class", CLASS_FILL, words),
+        _stack(reading, "co2", "carbon.by_class", CONSUMER_FILL, words),
         _accounting(reading, words),
         _intensity(reading, words),
         _scopes(reading, words),
         _changes(reading, words),
+        _stack(reading, "co2_fuel", "carbon.fuel", FUEL_FILL, words),
         _stack(reading, "energy", "carbon.energy", FUEL_FILL, words),
+        _published(reading, words),
     ]
     return section("carbon", words, *figures) if any(figures) else None
 
 
-def _stack(
-    reading: Reading, outcome: str, key: str, fill: dict[str, str] | object, words: Texts
-) -> Markup | None:
+def _stack(reading: Reading, outcome: str, key: str, fill: Mapping[str, str], words: Texts) -> Markup | None:
     """An outcome by its classes, stacked."""
-    assert isinstance(fill, dict)
     parts = by_class(reading, outcome, fill, words)
     if not parts:
         return None
@@ -119,6 +120,26 @@ def _scopes(reading: Reading, words: Texts) -> Markup | None:
         body.append(el("tr", el("th", label(s, words.language), scope="row"), join(cells)))
     table = el("div", el("table", el("thead", head), el("tbody", *body), class_="scopes"), class_="scroll")
     return figure(words("carbon.scopes", year=year), table, words("carbon.scopes.note"))
+
+
+def _published(reading: Reading, words: Texts) -> Markup | None:
+    """CO2 of the base year beside published totals, with the gap."""
+    ending = ".model"
+    names = [name.removesuffix(ending) for name in reading.classes("co2_published") if name.endswith(ending)]
+    rows = []
+    for name in names:
+        found = [
+            next(iter(reading.series("co2_published", class_=f"{name}.{part}").values()), (math.nan,))[0]
+            for part in ("model", "published", "gap")
+        ]
+        rows.append(
+            [words.phrase(name), plain(found[0], 2), plain(found[1], 2), percent(found[2], 0, sign=True)]
+        )
+    if not rows:
+        return None
+    head = [words("carbon.what"), words("carbon.model_mt"), words("carbon.published_mt"), words("ledger.gap")]
+    table = plain_table(head, rows, right=(1, 2, 3))
+    return figure(words("carbon.published"), table, words("carbon.published.note"))
 
 
 def _changes(reading: Reading, words: Texts) -> Markup | None:

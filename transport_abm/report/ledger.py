@@ -33,6 +33,8 @@ READINGS: Mapping[str, tuple[str, ...]] = {
     "nev_stock": ("nev_registered",),
 }
 """Other readings of the same words, reported beside the outcome and never in its place."""
+ALL = "all"
+"""Class of a fleet's share with its exempt vehicles."""
 LEAST_EFFECT = 1e-3
 """An effect below this part of the plan's value (of 1, where there is none) counts as none."""
 MOST_DRIVERS = 4
@@ -279,6 +281,7 @@ def _verdict(met: int | None, runs: int, known: bool, converged: bool) -> Verdic
 def _variants(reading: Reading, target: Target) -> tuple[Variant, ...]:
     """Other readings of the words, and for the intensity every scope and accounting mode."""
     asked = [(outcome, "") for outcome in READINGS.get(target.outcome, ())]
+    asked.append((target.outcome, ALL))
     if target.outcome == INTENSITY:
         asked += [(INTENSITY, f"{s.name}.{a.name}".lower()) for s in Scope for a in Accounting]
     out = []

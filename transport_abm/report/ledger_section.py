@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from transport_abm.policy.targets import read_targets
+from transport_abm.policy.targets import Target, read_targets
 from transport_abm.report import ledger_text as say
+from transport_abm.report.figures import Form, form
 from transport_abm.report.ledger import Entry, Ledger, clear_effects
 from transport_abm.report.markup import Markup, el, join, user_text
 from transport_abm.report.sections import section
@@ -21,7 +22,7 @@ HELP, HARM = (15, 127, 107), (179, 82, 27)
 """Ends of the colours of the heat table: towards the plan, away from it."""
 
 
-def ledger_section(ledger: Ledger, words: Texts) -> Markup:
+def ledger_section(ledger: Ledger, words: Texts, districts: Mapping[str, str] | None = None) -> Markup:
     """Every transport target beside the runs, with reasons below each.
 
     Parameters
@@ -30,6 +31,8 @@ def ledger_section(ledger: Ledger, words: Texts) -> Markup:
         The ledger.
     words
         Language.
+    districts
+        Names of the districts in this language by their English ones, where the city is known.
 
     Returns
     -------
@@ -40,7 +43,7 @@ def ledger_section(ledger: Ledger, words: Texts) -> Markup:
         "tr", *(el("th", words(f"ledger.{name}"), scope="col", class_="n" if name in ("model", "gap") else None)
                 for name in COLUMNS)
     )  # fmt: skip
-    body = join(_rows(entry, ledger, words) for entry in ledger.entries)
+    body = join(_rows(entry, ledger, words, districts) for entry in ledger.entries)
     table = el("table", el("thead", head), el("tbody", body), class_="ledger")
     lacking = (
         words("ledger.missing", list=words.join([say.outcome_label(name, words) for name in ledger.missing]))
@@ -71,7 +74,7 @@ def ledger_section(ledger: Ledger, words: Texts) -> Markup:
     )
 
 
-def _rows(entry: Entry, ledger: Ledger, words: Texts) -> Markup:
+def _rows(entry: Entry, ledger: Ledger, words: Texts, districts: Mapping[str, str] | None) -> Markup:
     """One target: its numbers, and below them definition and reasons."""
     band = say.band(entry, words)
     sure = say.chance(entry, words)
@@ -89,7 +92,7 @@ def _rows(entry: Entry, ledger: Ledger, words: Texts) -> Markup:
     why = [el("p", user_text(say.definition(entry.target, words)), class_="defined")]
     why += [
         el("p", el("b", heading), words("sentence.colon"), user_text(text))
-        for heading, text in say.reasons(entry, ledger, words)
+        for heading, text in say.reasons(entry, ledger, words, districts)
     ]
     reasons = el("details", el("summary", words("ledger.why")), *why)
     return el("tr", *cells, class_="main") + el("tr", el("td", reasons, colspan=len(COLUMNS)), class_="why")
@@ -120,6 +123,7 @@ def matrix_section(matrix: pd.DataFrame, scenario: str, words: Texts) -> Markup 
     }
     ids = [t for t in known if t in set(matrix["target"])]
     largest = {t: _largest(matrix, t) for t in ids}
+    shapes = {t: _shape(known[t], largest[t], words) for t in ids}
     head = el(
         "tr",
         el("th", words("matrix.lever"), scope="col"),
@@ -138,7 +142,7 @@ def matrix_section(matrix: pd.DataFrame, scenario: str, words: Texts) -> Markup 
         )
         body.append(
             el("tr", el("th", name, el("span", f" {step}", class_="id"), scope="row"),
-               *(_cell(cells.get(t), clear.get((str(lever), t), 0), largest[t], words) for t in ids))
+               *(_cell(cells.get(t), clear.get((str(lever), t), 0), largest[t], shapes[t], words) for t in ids))
         )  # fmt: skip
     failed = [
         el(
@@ -169,7 +173,14 @@ def _largest(matrix: pd.DataFrame, target: str) -> float:
     return float(effects.max()) if effects.notna().any() else math.nan
 
 
-def _cell(row: Mapping[Any, Any] | None, sense: int, largest: float, words: Texts) -> Markup:
+def _shape(target: Target, largest: float, words: Texts) -> Form:
+    """How the effects on a target are written: percentage points, or the outcome's unit."""
+    if target.is_share:
+        return Form(0.01, 1, words("unit.points", value="").strip())
+    return form(target.unit, [largest], words)
+
+
+def _cell(row: Mapping[Any, Any] | None, sense: int, largest: float, shape: Form, words: Texts) -> Markup:
     """One cell: the effect, in a colour that says whether it helps."""
     if row is None or not math.isfinite(float(row["effect"])):
         return el("td", "-", class_="n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from transport_abm.outcomes import OUTCOMES
 from transport_abm.policy.levers import read_levers
@@ -45,7 +45,10 @@ def difference(target: Target, value: float, words: Texts, *, unit: str = "") ->
     """A difference of two values: shares in percentage points."""
     if not math.isfinite(value):
         return MISSING
-    return points(value, words) if target.is_share else amount(target, value, words, unit=unit, sign=True)
+    if target.is_share:
+        return points(value, words)
+    shape = form(unit or target.unit, [value], words)
+    return f"{shape(value, sign=True)} {shape.unit}"
 
 
 def goal(target: Target, words: Texts) -> str:
@@ -105,7 +108,9 @@ def answer(entry: Entry, words: Texts) -> str:
     return verdict
 
 
-def reasons(entry: Entry, ledger: Ledger, words: Texts) -> list[tuple[str, str]]:
+def reasons(
+    entry: Entry, ledger: Ledger, words: Texts, districts: Mapping[str, str] | None = None
+) -> list[tuple[str, str]]:
     """Why: heading and text of each kind of reason that there is.
 
     Parameters
@@ -116,6 +121,8 @@ def reasons(entry: Entry, ledger: Ledger, words: Texts) -> list[tuple[str, str]]
         The ledger it stands in.
     words
         Language.
+    districts
+        Names of the districts in this language by their English ones, where the city is known.
 
     Returns
     -------
@@ -135,7 +142,7 @@ def reasons(entry: Entry, ledger: Ledger, words: Texts) -> list[tuple[str, str]]
         (
             "ledger.districts",
             [
-                f"{words.translate(name)} {amount(entry.target, v, words, unit=entry.unit)}"
+                f"{(districts or {}).get(name) or words.translate(name)} {amount(entry.target, v, words, unit=entry.unit)}"
                 for name, v in entry.districts
             ],
         ),
@@ -175,7 +182,11 @@ def driver(item: Driver, entry: Entry, words: Texts) -> str:
 def variants(entry: Entry, words: Texts) -> list[str]:
     """Other readings of the words; of scopes and accounting modes the extremes and how many meet the plan."""
     own = [v for v in entry.variants if v.outcome != INTENSITY]
-    out = [f"{outcome_label(v.outcome, words)} {_variant(v, entry, words)}" for v in own]
+    out = [
+        f"{vehicle_class_name(v.class_, words) if v.class_ else outcome_label(v.outcome, words)}"
+        f" {_variant(v, entry, words)}"
+        for v in own
+    ]
     rows = sorted((v for v in entry.variants if v.outcome == INTENSITY), key=lambda v: v.mean)
     if rows:
         met = sum(entry.target.is_met(v.mean) is True for v in rows)

@@ -108,7 +108,7 @@ def build_page(
         _head(reading, words),
         sections.alarm(reading, words),
         sections.headline(reading, words),
-        ledger_section(ledger, words),
+        ledger_section(ledger, words, _districts(city, words)),
         matrix_section(matrix, ledger.scenario, words) if matrix is not None else None,
         sections.share_section(reading, words),
         sections.mode_section(reading, words),
@@ -184,6 +184,13 @@ def _city_of(reading: Reading, name: str | None, words: Texts) -> tuple[City | N
             Fault("report", "city", f"the city of the runs, digest {known.get('digest')}", f"digest {digest}")
         )
     return city, False, words("note.other_city")
+
+
+def _districts(city: City | None, words: Texts) -> dict[str, str]:
+    """Names of the districts in this language by their English ones."""
+    if city is None or not words.zh:
+        return {}
+    return dict(zip(city.districts.name_en, city.districts.name_zh, strict=True))
 
 
 def _credit(reading: Reading, city: City | None, words: Texts) -> str | None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transport_abm.core.vocabulary import Fuel, Powertrain, VehicleClass
 from transport_abm.report import svg
 from transport_abm.report.charts import Plot, few_years
-from transport_abm.report.figures import form, round_numbers
+from transport_abm.report.figures import Form, form, round_numbers
 from transport_abm.report.markup import Markup, el, join
 from transport_abm.report.reading import NAN, Point
 from transport_abm.report.texts import Texts
 
 MOST_BARS = 16
+HEADROOM = 1.06
+"""Room above the highest bar, for its number."""
 WIDE = 940.0
 POWERTRAIN_FILL: Mapping[str, str] = {
     Powertrain.ICE.name.lower(): "#8f3a12",
@@ -32,6 +34,8 @@ CLASS_FILL: Mapping[str, str] = dict(
         strict=True,
     )
 )  # fmt: skip
+CONSUMER_FILL: Mapping[str, str] = {**CLASS_FILL, "metro": "#3d3a8c", "e_bike": "#b5e2d2", "rail": "#1c2b33"}
+"""Vehicle classes, and what uses energy beside them."""
 FUEL_FILL: Mapping[str, str] = dict(
     zip(
         (item.name.lower() for item in Fuel),
@@ -40,7 +44,6 @@ FUEL_FILL: Mapping[str, str] = dict(
     )
 )
 LINE_FILL = ("#0a5a73", "#b3521b", "#009e73", "#7b4ba0", "#c69214", "#5c6c75")
-PALETTE = (*CLASS_FILL.values(),)
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def stack_chart(
     total = {year: sum(_finite(p.values.get(year)) for p in shown) for year in years}
     ceiling = max([*total.values(), *(m.value for m in marks)])
     shape = form(unit, [ceiling], words)
-    ticks = round_numbers(0.0, ceiling / shape.scale, 5)
+    ticks = round_numbers(0.0, HEADROOM * ceiling / shape.scale, 5)
     left, right, top, bottom = 70.0, 690.0, 40.0, 372.0
     slot = min(92.0, (right - left) / len(years))
     right, width = left + slot * len(years), min(52.0, 0.7 * slot)
@@ -134,7 +137,7 @@ def stack_chart(
             out.append(svg.text(middle, base - 6, shape(total[year]), anchor="middle", size=11.5, halo=True))
     out += [_stack_mark(m, years, left, slot, bottom - m.value * high) for m in marks]
     x_last = left + (years.index(last) + 0.5) * slot + width / 2
-    out.append(_names(ends, x_last, right, top, bottom, last, shape, words))
+    out.append(_names(ends, x_last, right, top, bottom, last, unit, shape, words))
     return svg.drawing(WIDE, 404, *out, label=label, least=640)
 
 
@@ -149,9 +152,7 @@ def _stack_mark(mark: Mark, years: Sequence[int], left: float, slot: float, y: f
     return (
         svg.line((x - slot / 2, y), (x + slot / 2, y), stroke=svg.PLAN, width=2.0)
         + svg.diamond((x, y), 7, fill=svg.PLAN, title=mark.name)
-        + svg.text(
-            x - slot / 2 - 4, y + 4, mark.name, anchor="end", fill=svg.PLAN, bold=True, size=12.5, halo=True
-        )
+        + svg.text(x, y - 12, mark.name, anchor="middle", fill=svg.PLAN, bold=True, size=12.5, halo=True)
     )
 
 
@@ -162,18 +163,21 @@ def _names(
     top: float,
     bottom: float,
     year: int,
-    shape: object,
+    unit: str,
+    shape: Form,
     words: Texts,
 ) -> Markup:
-    """Names and values of the last bar's parts."""
-    assert callable(shape)
+    """Names and values of the last bar's parts; a part too small for the axis' unit is told in its own."""
     places = svg.spread([y for _, y in ends], 17, top, bottom)
     out = []
     for (part, y), place in zip(ends, places, strict=True):
         way = svg.way([(x + 1, y), (right + 12, place)])
         out.append(el("path", d=way, stroke=part.fill, stroke_width=1.1, fill="none"))
         out.append(svg.rect(right + 14, place - 6, 12, 12, fill=part.fill))
-        text = f"{part.name} {shape(_finite(part.values.get(year)))}"
+        value = _finite(part.values.get(year))
+        own = form(unit, [value], words)
+        shown = shape(value) if value >= 0.005 * shape.scale or not value else f"{own(value)} {own.unit}"
+        text = f"{part.name} {shown}"
         out.append(svg.text(right + 32, place + 4.5, text, size=12.5))
     return join(out)
 
@@ -218,6 +222,8 @@ def line_chart(
         return Markup()
     raw = [v for each in shown for p in each.points.values() for v in p] + [m.value for m in marks]
     shape = form(unit, raw, words)
+    if unit == "1" and max(raw) < 0.1:
+        shape = replace(shape, decimals=2)
     scaled = [v / shape.scale for v in raw] + ([0.0] if zero else [])
     plot = Plot((70, 40, 690, 330), years, scaled, most=5)
     every = max(1, (plot.last - plot.first) // 14 + 1)
@@ -253,9 +259,8 @@ def line_chart(
     return svg.drawing(WIDE, 362, *out, label=label, least=640)
 
 
-def _line(plot: Plot, each: Line, scale: float, shape: object, dash: str | None) -> Markup:
+def _line(plot: Plot, each: Line, scale: float, shape: Form, dash: str | None) -> Markup:
     """One line with dots that tell their values."""
-    assert callable(shape)
     every = range(min(each.points), max(each.points) + 1)
     way = svg.way([plot.at(y, each.points[y][0] / scale) if y in each.points else (NAN, NAN) for y in every])
     dots = [

@@ -10,6 +10,7 @@ from transport_abm.outcomes import OUTCOMES
 from transport_abm.report.charts import VARIANTS, few_years
 from transport_abm.report.figures import Form, form
 from transport_abm.report.markup import Markup, el, join, user_text
+from transport_abm.report.names import is_vehicle_class, vehicle_class_name
 from transport_abm.report.reading import Reading, observed_values
 from transport_abm.report.texts import Texts
 
@@ -40,6 +41,17 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...] = (
     ("table.people", (("residents", ("",)),)),
 )
 """Rows of the table in their groups: outcome and its classes. Any other outcomes follow by themselves."""
+VEHICLES = frozenset(
+    (
+        "nev_stock", "nev_registered", "vehicle_stock", "vehicles_new", "vehicles_scrapped", "private_nev_share",
+        "new_nev_share_private", "new_nev_or_clean_share", "bus_nev_share", "taxi_nev_share",
+        "sanitation_new_nev_share", "van_nev_share", "public_fleet_electric_share", "airport_electric_share",
+        "operating_intensity_change", "operating_intensity", "plate_waiting", "plate_wait_year", "charging_posts",
+        "co2", "co2_total", "co2_fuel", "co2_operating", "co2_change_by", "energy", "converted_turnover", "plate_odds",
+        "plate_quota", "plate_issued", "plate_used", "plate_expired", "vehicle_km", "co2_published",
+    )
+)  # fmt: skip
+"""Outcomes with many classes, which have sections of their own: the table holds their totals."""
 ELSEWHERE = frozenset({*VARIANTS, "mode_share", "gap", "converged"})
 MOST_YEARS = 11
 
@@ -51,6 +63,8 @@ def class_name(class_: str, words: Texts) -> str:
     for kind in (Period, TransitMode):
         if class_.upper() in kind.__members__:
             return label(kind[class_.upper()], words.language)
+    if is_vehicle_class(class_):
+        return vehicle_class_name(class_, words)
     return words(f"class.{class_}") if words.has(f"class.{class_}") else class_
 
 
@@ -103,6 +117,8 @@ def traffic_table(reading: Reading, words: Texts) -> Markup:
     """
     years = few_years(reading.years, MOST_YEARS)
     named = {outcome for _, rows in GROUPS for outcome, _ in rows} | ELSEWHERE
+    vehicles = tuple((name, _totals(reading, name)) for name in reading.units if name in VEHICLES)
+    named |= VEHICLES
     others = tuple(
         (outcome, tuple(reading.classes(outcome))) for outcome in reading.units if outcome not in named
     )
@@ -110,7 +126,7 @@ def traffic_table(reading: Reading, words: Texts) -> Markup:
     head += [el("th", str(year), scope="col", class_="n") for year in years]
     head.append(el("th", words("word.published"), scope="col", class_="n"))
     body: list[Markup] = []
-    for group, outcomes in (*GROUPS, ("table.other", others)):
+    for group, outcomes in (*GROUPS, ("table.vehicles", vehicles), ("table.other", others)):
         rows = [
             row
             for outcome, classes in outcomes
@@ -122,6 +138,12 @@ def traffic_table(reading: Reading, words: Texts) -> Markup:
             body += rows
     table = el("table", el("thead", el("tr", *head)), el("tbody", *body), class_="years")
     return el("div", table, class_="scroll")
+
+
+def _totals(reading: Reading, outcome: str) -> tuple[str, ...]:
+    """The total of an outcome; the classes that are not parts of another one where it has no total."""
+    classes = reading.classes(outcome)
+    return ("",) if "" in classes else tuple(name for name in classes if "." not in name)
 
 
 def _rows(

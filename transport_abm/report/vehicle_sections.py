@@ -63,15 +63,17 @@ def plate_section(reading: Reading, words: Texts) -> Markup | None:
         return None
     figures = []
     for name in ("plate_waiting", "plate_odds", "plate_wait_year"):
-        if name in reading.units:
-            parts = [c for c in reading.classes(name) if "." in c] or [c for c in reading.classes(name) if c]
+        classes = [c for c in reading.classes(name) if "." in c] or [c for c in reading.classes(name) if c]
+        # Odds of the pools lie far apart: each pool has its own axis.
+        pools = list(dict.fromkeys(c.partition(".")[0] for c in classes)) if name == "plate_odds" else [""]
+        for pool in pools:
+            parts = [c for c in classes if c.partition(".")[0] == pool or not pool]
             title = outcome_label(name, words)
-            figures.append(
-                figure(
-                    title,
-                    line_chart(_lines(reading, name, parts, words), reading.units[name], words, label=title),
-                )
-            )
+            if pool:
+                title = words("table.of_class", name=title, class_=vehicle_class_name(pool, words))
+            lines = _lines(reading, name, parts, words)
+            if any(line.points for line in lines):
+                figures.append(figure(title, line_chart(lines, reading.units[name], words, label=title)))
     rows, years = [], few_years(reading.years, MOST_YEARS)
     for name in PLATES[:4]:
         for class_ in reading.classes(name):
