@@ -11,10 +11,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from transport_abm.agents.cars.access import Access, build_access, count_posts, update_access
+from transport_abm.agents.cars.access import (
+    Access,
+    build_access,
+    count_posts,
+    update_access,
+    update_home_posts,
+)
 from transport_abm.agents.cars.applications import build_applicants, update_applicants
 from transport_abm.agents.cars.desire import calibrate_desire, choose_desire
-from transport_abm.agents.cars.offers import GivenUp, offers
+from transport_abm.agents.cars.offers import GivenUp, Offers, offers
 from transport_abm.agents.cars.plates import (
     PlateYear,
     allocate_plates,
@@ -22,7 +28,7 @@ from transport_abm.agents.cars.plates import (
     expected_wait_year,
     use_plates,
 )
-from transport_abm.agents.cars.powertrain import choose_powertrain, peer_share, pool_value
+from transport_abm.agents.cars.powertrain import Peers, choose_powertrain, peer_share, pool_value
 from transport_abm.agents.cars.stock import add_cars, build_cars, count_cars, registered_before
 from transport_abm.agents.cars.turnover import Given, count_private, may_replace, turn_over
 from transport_abm.agents.fleets.cohorts import close_cohort
@@ -131,6 +137,89 @@ def build_vehicles(
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Demand:
+    """Those who buy a car in a year, and what they see."""
+
+    household: NDArray[np.int32]
+    """Row of the household, one a buyer: those who replace a car first, then those with a new plate."""
+    plate: I8
+    """PlateKind of the plate that the car will carry."""
+    given_up: I8
+    """GivenUp code."""
+    key: I64
+    """Address of the purchase's draws."""
+    unit_pool: I8
+    """Pools of the plates that units put on a car."""
+    winner_used: NDArray[np.bool_]
+    """Whether each of the year's holders of a plate uses it."""
+    plate_year: PlateYear
+    peers: Peers
+    sale: Offers
+
+
+def gather_demand(
+    vehicles: Vehicles,
+    city: City,
+    households: Households,
+    persons: Persons,
+    inputs: YearInputs,
+    *,
+    seed: int,
+    sample: float,
+) -> Demand:
+    """The year up to the purchases: cars leave, households wish and apply, plates are given out.
+
+    Parameters
+    ----------
+    vehicles
+        Changed in place; its private books hold what left.
+    city, households, persons, inputs, seed, sample
+        As in `change_cars`.
+
+    Returns
+    -------
+    Demand
+        Who buys.
+    """
+    year, zones, cars = inputs.year, city.zones, vehicles.cars
+    book = vehicles.private_book = VehicleBook(year)
+    wanted = choose_desire(
+        households, persons, zones, inputs, year=year, seed=seed, constant=vehicles.desire_constant,
+        held=households.car,
+    )  # fmt: skip
+    given = turn_over(cars, households, inputs, book, year=year, seed=seed, wanted=wanted)
+    count_cars(households, cars)
+    update_access(
+        vehicles.access, households, zones, city.districts, inputs, year=year, seed=seed, sample=sample
+    )
+    peers, sale = peer_share(cars, households, zones), offers(inputs)
+    replace = np.flatnonzero(may_replace(given, households.car, wanted))
+    # An owner who replaces a car on a kept plate does not apply for it.
+    households.car[:] += np.bincount(given.household[replace], minlength=len(households)).astype(np.int8)
+    worth = pool_value(households, zones, vehicles.access, peers, vehicles.wait_year, sale, inputs)
+    applicants = vehicles.applicants
+    update_applicants(applicants, households, persons, cars, wanted, worth, inputs, year=year, seed=seed)
+    plate_year = allocate_plates(
+        applicants, inputs, year=year, seed=seed, sample=sample * city_scale(city, inputs)
+    )
+    used = choose_use(applicants, plate_year.winner, inputs, year=year, seed=seed)
+    row = plate_year.winner[used]
+    unit = applicants.kind[row] == ApplicantKind.UNIT
+    kept, new = given.household[replace], applicants.household[row[~unit]]
+    return Demand(
+        household=np.concatenate((kept, new)),
+        plate=np.concatenate((given.plate[replace], applicants.pool[row[~unit]])),
+        given_up=np.concatenate((_given_up(given, replace), np.zeros(len(new), np.int8))),
+        key=_purchase_key(households, kept, new),
+        unit_pool=applicants.pool[row[unit]],
+        winner_used=used,
+        plate_year=plate_year,
+        peers=peers,
+        sale=sale,
+    )
+
+
 def change_cars(
     vehicles: Vehicles,
     city: City,
@@ -163,44 +252,23 @@ def change_cars(
     ConservationError
         If the books of vehicles or plates do not close.
     """
-    year, zones, cars = inputs.year, city.zones, vehicles.cars
-    institution = sample * city_scale(city, inputs)
-    book = vehicles.private_book = VehicleBook(year)
-    wanted = choose_desire(
-        households, persons, zones, inputs, year=year, seed=seed, constant=vehicles.desire_constant,
-        held=households.car,
-    )  # fmt: skip
-    given = turn_over(cars, households, inputs, book, year=year, seed=seed, wanted=wanted)
-    count_cars(households, cars)
-    update_access(
-        vehicles.access, households, zones, city.districts, inputs, year=year, seed=seed, sample=sample
-    )
-    peers, sale = peer_share(cars, households, zones), offers(inputs)
-    replace = np.flatnonzero(may_replace(given, households.car, wanted))
-    # An owner who replaces a car on a kept plate does not apply for it.
-    households.car[:] += np.bincount(given.household[replace], minlength=len(households)).astype(np.int8)
-    worth = pool_value(households, zones, vehicles.access, peers, vehicles.wait_year, sale, inputs)
-    applicants = vehicles.applicants
-    update_applicants(applicants, households, persons, cars, wanted, worth, inputs, year=year, seed=seed)
-    plate_year = allocate_plates(applicants, inputs, year=year, seed=seed, sample=institution)
-    used = choose_use(applicants, plate_year.winner, inputs, year=year, seed=seed)
-    row = plate_year.winner[used]
-    person = row[applicants.kind[row] != ApplicantKind.UNIT]
-    household = np.concatenate((given.household[replace], applicants.household[person]))
-    plate = np.concatenate((given.plate[replace], applicants.pool[person]))
-    key = _purchase_key(households, given.household[replace], applicants.household[person])
+    demand = gather_demand(vehicles, city, households, persons, inputs, seed=seed, sample=sample)
+    book, plate_year = vehicles.private_book, demand.plate_year
     bought = choose_powertrain(
-        household, plate, key, households, zones, vehicles.access, peers, sale, inputs, year=year, seed=seed,
-        given_up=np.concatenate((_given_up(given, replace), np.zeros(len(person), np.int8))),
+        demand.household, demand.plate, demand.key, households, city.zones, vehicles.access, demand.peers,
+        demand.sale, inputs, year=inputs.year, seed=seed, given_up=demand.given_up,
     )  # fmt: skip
-    unit = applicants.pool[row[applicants.kind[row] == ApplicantKind.UNIT]]
-    vehicles.unit_plate_count = np.rint(np.bincount(unit, minlength=len(POOLS)) / sample).astype(np.int64)
-    use_plates(applicants, plate_year.winner, used, plate_year, inputs, year=year)
+    units = np.bincount(demand.unit_pool, minlength=len(POOLS)) / sample
+    vehicles.unit_plate_count = np.rint(units).astype(np.int64)
+    use_plates(
+        vehicles.applicants, plate_year.winner, demand.winner_used, plate_year, inputs, year=inputs.year
+    )
     add_cars(
-        cars, book, household=household, plate=plate, powertrain=bought.powertrain, range_km=bought.range_km,
-        home_post=bought.home_post,
+        vehicles.cars, book, household=demand.household, plate=demand.plate, powertrain=bought.powertrain,
+        range_km=bought.range_km, home_post=bought.home_post,
     )  # fmt: skip
-    count_cars(households, cars)
+    count_cars(households, vehicles.cars)
+    update_home_posts(vehicles.access, households)
     book.check()
     vehicles.plate_year, vehicles.wait_year = plate_year, plate_year.wait_year
     vehicles.registered_nev += float(book.new[:, IS_NEW_ENERGY].sum()) / sample
@@ -260,6 +328,7 @@ def fleet_work(vehicles: Vehicles, city: City, inputs: YearInputs) -> FleetWork:
         hired_ratio=vehicles.hired_ratio,
         freight=freight_work(city, inputs, inputs.year),
         hydrogen_site_count=float(vehicles.access.hydrogen_sites.sum()),
+        unit_plate_count=(int(vehicles.unit_plate_count[0]), int(vehicles.unit_plate_count[1])),
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from transport_abm.carbon.account import compare_published, intensity_change
 from transport_abm.carbon.activity import Consumer
+from transport_abm.carbon.decomposition import FACTORS, decompose
 from transport_abm.core.vocabulary import Accounting, Fuel, Scope
 from transport_abm.outcomes.register import Row, YearView, outcome
 
@@ -140,6 +141,43 @@ def operating_intensity_change(view: YearView) -> Iterator[Row]:
         for accounting in Accounting:
             yield "", f"{scope.name}.{accounting.name}".lower(), float(change.change[scope, accounting])
     yield "", "robust", float(change.robust)
+
+
+@outcome(
+    "t/year",
+    "Why CO2 changed since 2020",
+    "二氧化碳排放变化分解",
+    "change of the CO2 of operating transport (S2, provincial grid factor) since 2020 by six factors; nothing is left over",
+)
+def co2_change_by(view: YearView) -> Iterator[Row]:
+    """By factor; they add up to the change."""
+    if view.account is view.base_account:
+        return
+    yield from _effects(view, intensity=False)
+
+
+@outcome(
+    "g/tkm",
+    "Why the intensity changed since 2020",
+    "碳排放强度变化分解",
+    "change of the CO2 for each converted tonne-km (S2, provincial grid factor) since 2020 by factors; "
+    "nothing is left over",
+)
+def intensity_change_by(view: YearView) -> Iterator[Row]:
+    """By factor; they add up to the change."""
+    if view.account is view.base_account:
+        return
+    yield from _effects(view, intensity=True)
+
+
+def _effects(view: YearView, *, intensity: bool) -> Iterator[Row]:
+    """Effects of the factors in the headline scope."""
+    scope, accounting = HEADLINE
+    why = decompose(
+        view.base_account, view.account, view.inputs, accounting=accounting, scope=scope, intensity=intensity
+    )
+    for name, value in zip(FACTORS, why.effect.sum(axis=1), strict=True):
+        yield "", name, float(value)
 
 
 @outcome(

@@ -60,6 +60,8 @@ class FleetWork:
     """Goods, deliveries and coaches; without it vans, trucks and coaches are left alone."""
     hydrogen_site_count: float | None = None
     """Hydrogen sites; the catalogue's path where none are given."""
+    unit_plate_count: tuple[int, int] = (0, 0)
+    """Ordinary and new-energy plates that units put on a further company car this year [plates]."""
 
 
 def build_fleets(city: City, inputs: YearInputs, *, seed: int) -> Fleets:
@@ -130,11 +132,14 @@ def renew_fleets(
     renew_taxis(fleets.taxis, inputs, book, year=year, seed=seed)
     wanted = wanted_cars(fleets.base_ride_hail_count, int(fleets.taxis.alive.sum()), work.hired_ratio, inputs)
     renew_ride_hail(fleets.ride_hail, wanted, city, inputs, book, year=year, seed=seed)
-    renew_public_fleets(fleets.cohorts, inputs, book, year=year, seed=seed)
+    renew_public_fleets(
+        fleets.cohorts, inputs, book, year=year, seed=seed, unit_plate_count=work.unit_plate_count
+    )
     if work.freight is not None:
         renew_vans(
-            fleets.vans, city, inputs, work.freight.deliveries, book, fleets.operators, year=year, seed=seed
-        )
+            fleets.vans, city, inputs, work.freight.deliveries, book, fleets.operators, year=year, seed=seed,
+            site_count=work.hydrogen_site_count,
+        )  # fmt: skip
         own = {kind.name for kind in KINDS}
         trucks = [cohort for name, cohort in fleets.cohorts.items() if name not in own]
         renew_truck_cohorts(

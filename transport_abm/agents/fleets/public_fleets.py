@@ -42,6 +42,8 @@ from transport_abm.agents.vehicles import VehicleBook
 from transport_abm.core.errors import Fault, ParameterError
 from transport_abm.core.vocabulary import Powertrain, VehicleClass
 
+UNITS = "company"
+"""Cohort of the cars of units."""
 CAR_OPTIONS = (PETROL, PETROL_HEV, PETROL_PHEV, BEV)
 WORK_OPTIONS = (DIESEL, BEV)
 _OIL = (Powertrain.ICE, Powertrain.HEV)
@@ -177,7 +179,13 @@ def build_public_fleets(
 
 
 def renew_public_fleets(
-    cohorts: Mapping[str, Cohort], inputs: Mapping[str, float], book: VehicleBook, *, year: int, seed: int
+    cohorts: Mapping[str, Cohort],
+    inputs: Mapping[str, float],
+    book: VehicleBook,
+    *,
+    year: int,
+    seed: int,
+    unit_plate_count: tuple[int, int] = (0, 0),
 ) -> None:
     """One year of the cohorts of `KINDS`: what is scrapped is replaced under the rules of the year.
 
@@ -191,12 +199,16 @@ def renew_public_fleets(
         Filled for their classes.
     year, seed
         Address of the draws.
+    unit_plate_count
+        Ordinary and new-energy plates that units were given and put on a further car: company cars grow by them.
     """
     for kind in KINDS:
         cohort = cohorts[kind.name]
         hazard = scrap_share(inputs[f"{kind.prefix}.mean_life_year"], inputs["fleets.survival_shape"])
         need = scrap_cohort(cohort, hazard, book, year=year, seed=seed)
-        _replace(cohort, kind, need, inputs, book, year=year, seed=seed)
+        ordinary, new_energy = unit_plate_count if kind.name == UNITS else (0, 0)
+        _replace(cohort, kind, need + ordinary, inputs, book, year=year, seed=seed)
+        add_cohort(cohort, BEV, new_energy, book)
         if kind.stock_rule:
             least = int(np.ceil(inputs[kind.stock_rule] * cohort.total - 1e-9))
             early = retire_oldest(cohort, _OIL, max(0, least - cohort.new_energy), book)

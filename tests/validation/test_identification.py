@@ -1,0 +1,22 @@
+"""The constants of the powertrain choice are those that the purchases of 2021 ask for, and nothing later."""
+
+from __future__ import annotations
+
+import pytest
+
+from transport_abm.calibration.powertrain import identify_powertrain
+from transport_abm.networks.open_city import open_city
+from transport_abm.policy.inputs import shipped_catalogue, year_inputs
+
+
+def test_shipped_constants_are_those_identified_on_the_purchases_of_2021() -> None:
+    """At a fifth of the sample of the shipped ones, so up to what the draw of buyers moves them."""
+    found = identify_powertrain(open_city("beijing-reference")[0], sample=0.01)
+    shipped = year_inputs(2021)
+    assert found == pytest.approx({path: shipped[path] for path in found}, abs=0.05)
+
+
+def test_what_is_observed_after_2021_is_no_parameter() -> None:
+    """Shares of purchases are those of 2021: the catalogue knows no later ones."""
+    names = {path for path in shipped_catalogue().parameters if path.startswith("powertrain.share_")}
+    assert names and all("_2021_" in path for path in names)
