@@ -128,8 +128,8 @@ def matrix_section(matrix: pd.DataFrame, scenario: str, words: Texts) -> Markup 
         "tr",
         el("th", words("matrix.lever"), scope="col"),
         *(
-            el("th", t, el("br"), el("span", say.outcome_label(known[t].outcome, words), class_="id"), scope="col",
-               class_="n")
+            el("th", t, el("br"), el("span", say.outcome_label(known[t].outcome, words), class_="unit"), el("br"),
+               el("span", shapes[t].unit, class_="unit"), scope="col", class_="n")
             for t in ids
         ),
     )  # fmt: skip
@@ -194,6 +194,4 @@ def _cell(row: Mapping[Any, Any] | None, sense: int, largest: float, shape: Form
     mixed = "".join(f"{round(255 - (255 - c) * weight):02x}" for c in base)
     target = read_targets()[str(row["target"])]
     tip = say.amount(target, float(row["value"]), words, sign=(target.value or 0.0) < 0.0)
-    return el(
-        "td", say.difference(target, effect, words), class_="n", style=f"background:#{mixed}", title=tip
-    )
+    return el("td", shape(effect, sign=True), class_="n", style=f"background:#{mixed}", title=tip)
