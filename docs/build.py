@@ -21,7 +21,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from transport_abm.agents.fleets.buses import Buses  # noqa: E402
+from transport_abm.agents.fleets.operators import Operators  # noqa: E402
+from transport_abm.agents.fleets.permits import Vans  # noqa: E402
+from transport_abm.agents.fleets.ride_hail import RideHailCars  # noqa: E402
+from transport_abm.agents.fleets.taxis import Taxis  # noqa: E402
 from transport_abm.agents.tables import Households, Persons  # noqa: E402
+from transport_abm.agents.vehicles import Applicants, Cars  # noqa: E402
 from transport_abm.core.draws import Stream  # noqa: E402
 from transport_abm.core.parameters import TAGS, Parameter  # noqa: E402
 from transport_abm.core.steps import process_table  # noqa: E402
@@ -58,6 +64,33 @@ SUBMODELS = (
     ("Transit service and walks to stops", "networks/transit_service.py"),
     ("Bus times and fares", "networks/transit_times.py"),
     ("Feedback", "networks/travel.py"),
+    ("Vehicles from year to year", "agents/vehicle_market.py"),
+    ("Stock of private cars", "agents/cars/stock.py"),
+    ("Turnover of private cars", "agents/cars/turnover.py"),
+    ("The wish for cars", "agents/cars/desire.py"),
+    ("Applications for plates", "agents/cars/applications.py"),
+    ("Rules of plates", "agents/cars/plate_rules.py"),
+    ("Plates given out", "agents/cars/plates.py"),
+    ("Cars on sale", "agents/cars/offers.py"),
+    ("Posts and sites", "agents/cars/access.py"),
+    ("Powertrain choice", "agents/cars/powertrain.py"),
+    ("Renewal of fleets by cost", "agents/fleets/renewal.py"),
+    ("Buses", "agents/fleets/buses.py"),
+    ("Taxis", "agents/fleets/taxis.py"),
+    ("Ride-hail cars", "agents/fleets/ride_hail.py"),
+    ("Fleets counted by age", "agents/fleets/cohorts.py"),
+    ("Other public fleets", "agents/fleets/public_fleets.py"),
+    ("Deliveries", "agents/fleets/deliveries.py"),
+    ("Permits of vans", "agents/fleets/permits.py"),
+    ("Vans", "agents/fleets/vans.py"),
+    ("Freight, trucks and coaches", "agents/fleets/trucks.py"),
+    ("Energy of a kilometre", "agents/energy_use.py"),
+    ("Factors of fuels and grids", "policy/fuels.py"),
+    ("Activity of a year", "carbon/activity.py"),
+    ("The carbon account", "carbon/account.py"),
+    ("Converted turnover", "carbon/converted_turnover.py"),
+    ("Why CO2 changes", "carbon/decomposition.py"),
+    ("What is not known", "policy/uncertainty.py"),
     ("Levers", "policy/levers.py"),
 )
 """What a submodel is called, and the file whose first docstring states it."""
@@ -82,9 +115,9 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str
 
 
 def states() -> str:
-    """State variables of households and persons."""
+    """State variables of people, vehicles and operators."""
     parts = []
-    for table in (Households, Persons):
+    for table in (Households, Persons, Cars, Applicants, Operators, Buses, Taxis, RideHailCars, Vans):
         rows = [(row.column, row.dtype, row.unit, row.meaning) for row in table.describe()]
         parts.append(
             f"**{table.__name__}**\n\n" + markdown_table(("Column", "Type", "Unit", "Meaning"), rows)
