@@ -69,9 +69,8 @@ def test_columns_stand_below_each_other_in_chinese_too(folders: list[Path], tmp_
     ]
     assert len(rows) == 9
     for line in rows:
-        year = line.index("20", 3) if line.index("20", 3) else -1
         cells = [cell_len(line[:k]) for k in range(len(line)) if line[k : k + 4] in ("2025", "2030")]
-        assert start in cells, (year, line)
+        assert start in cells, line
 
 
 def test_the_ledger_as_json_holds_every_target_and_context(folders: list[Path], tmp_path: Path) -> None:
@@ -140,6 +139,7 @@ def test_two_years_later_is_printed_target_by_target(stubbed: None, tmp_path: Pa
     effect = {row["target"]: row["effect"] for row in document["rows"]}
     assert document["years_later"] == 2 and set(effect) == set(TRANSPORT)
     setting = next(s for s in Scenario.named("plan").levers if s.lever == "parking_price_factor")
+    assert setting.full_year is not None
     moved = setting.model_copy(
         update={"start_year": setting.start_year + 2, "full_year": setting.full_year + 2}
     )

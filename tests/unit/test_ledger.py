@@ -191,6 +191,13 @@ def test_factors_of_the_intensity_are_all_there_and_the_largest_parts_of_a_stock
     ledger = build_ledger(run)
     factors = {d.name: d.value for d in ledger["T22"].drivers if d.kind == "factor"}
     assert set(factors) == {"activity", "structure", "load", "efficiency", "fuel", "grid"}
+    rows = run.table[run.table["outcome"] == "co2_change_by"].assign(
+        outcome="intensity_change_by", unit="g/tkm"
+    )
+    both = replace(run, table=pd.concat([run.table, rows]))
+    assert {d.unit for d in build_ledger(both)["T22"].drivers} == {
+        "g/tkm"
+    }  # the target's own factors come first
     parts = [d for d in ledger["T19"].drivers if d.kind == "part"]
     assert parts[0].name == "private_car" and len(parts) == 4
     assert [d.value for d in parts] == sorted((d.value for d in parts), reverse=True)

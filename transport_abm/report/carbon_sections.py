@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from transport_abm.core.vocabulary import Accounting, Scope, label
 from transport_abm.policy.targets import read_targets
 from transport_abm.report.figures import percent, plain
-from transport_abm.report.ledger import CHANGE_BY, INTENSITY
+from transport_abm.report.ledger import CHANGE_BY, INTENSITY, INTENSITY_BY
 from transport_abm.report.markup import Markup, el, join
 from transport_abm.report.names import vehicle_class_name
 from transport_abm.report.reading import Reading
@@ -37,7 +37,8 @@ def carbon_section(reading: Reading, words: Texts) -> Markup | None:
         _accounting(reading, words),
         _intensity(reading, words),
         _scopes(reading, words),
-        _changes(reading, words),
+        _changes(reading, INTENSITY_BY, "carbon.intensity_change", words),
+        _changes(reading, CHANGE_BY, "carbon.change", words),
         _stack(reading, "co2_fuel", "carbon.fuel", FUEL_FILL, words),
         _stack(reading, "energy", "carbon.energy", FUEL_FILL, words),
         _published(reading, words),
@@ -88,7 +89,7 @@ def _intensity(reading: Reading, words: Texts) -> Markup | None:
     if not lines:
         return None
     title = words("carbon.intensity")
-    found = [m for m in marks(INTENSITY, words) if m.year in reading.years]
+    found = [m for m in marks(INTENSITY, reading.years, words) if m.year in reading.years]
     chart = line_chart(lines, "1", words, label=title, marks=found, band=reading.runs > 1)
     return figure(title, chart, words("carbon.intensity.note", mode=vehicle_class_name(mode, words)))
 
@@ -142,18 +143,17 @@ def _published(reading: Reading, words: Texts) -> Markup | None:
     return figure(words("carbon.published"), table, words("carbon.published.note"))
 
 
-def _changes(reading: Reading, words: Texts) -> Markup | None:
-    """Why the CO2 of the last year changed, by factor."""
-    names = [name for name in reading.classes(CHANGE_BY) if name and "." not in name]
+def _changes(reading: Reading, outcome: str, key: str, words: Texts) -> Markup | None:
+    """Why an outcome of the last year changed, by factor."""
+    names = [name for name in reading.classes(outcome) if name and "." not in name]
     year = reading.last_year
     rows = [
-        (words(f"class.{n}") if words.has(f"class.{n}") else n, reading.mean(CHANGE_BY, year, class_=n))
+        (words(f"class.{n}") if words.has(f"class.{n}") else n, reading.mean(outcome, year, class_=n))
         for n in names
     ]
     rows = [row for row in rows if math.isfinite(row[1])]
     if not rows:
         return None
-    title = words("carbon.change", year=year)
-    return figure(
-        title, change_chart(rows, reading.units[CHANGE_BY], words, label=title), words("carbon.change.note")
-    )
+    title = words(key, year=year)
+    chart = change_chart(rows, reading.units[outcome], words, label=title)
+    return figure(title, chart, words("carbon.change.note"))

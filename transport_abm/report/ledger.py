@@ -26,6 +26,7 @@ Robust = Literal["met", "missed", "no", "unknown"]
 NAN = math.nan
 INTENSITY = "operating_intensity_change"
 CHANGE_BY = "co2_change_by"
+INTENSITY_BY = "intensity_change_by"
 CONTEXT = tuple(f"T{k:02d}" for k in range(7, 14))
 """Grid and storage: listed beside transport, and not modelled."""
 READINGS: Mapping[str, tuple[str, ...]] = {
@@ -307,7 +308,9 @@ def _drivers(reading: Reading, target: Target, year: int, effects: pd.DataFrame 
     """What moves the outcome most."""
     out: list[Driver] = []
     if target.outcome == INTENSITY:
-        out += _largest(reading, CHANGE_BY, year, "factor")
+        # The target is about the intensity; its own factors say more than those of the carbon.
+        outcome = INTENSITY_BY if INTENSITY_BY in reading.units else CHANGE_BY
+        out += _largest(reading, outcome, year, "factor")
     elif not target.is_share:
         out += _largest(reading, target.outcome, year, "part")
     if effects is not None:

@@ -222,7 +222,7 @@ def line_chart(
         return Markup()
     raw = [v for each in shown for p in each.points.values() for v in p] + [m.value for m in marks]
     shape = form(unit, raw, words)
-    if unit == "1" and max(raw) < 0.1:
+    if unit == "1" and max(abs(v) for v in raw) < 0.1:
         shape = replace(shape, decimals=2)
     scaled = [v / shape.scale for v in raw] + ([0.0] if zero else [])
     plot = Plot((70, 40, 690, 330), years, scaled, most=5)

@@ -48,7 +48,7 @@ VEHICLES = frozenset(
         "sanitation_new_nev_share", "van_nev_share", "public_fleet_electric_share", "airport_electric_share",
         "operating_intensity_change", "operating_intensity", "plate_waiting", "plate_wait_year", "charging_posts",
         "co2", "co2_total", "co2_fuel", "co2_operating", "co2_change_by", "energy", "converted_turnover", "plate_odds",
-        "plate_quota", "plate_issued", "plate_used", "plate_expired", "vehicle_km", "co2_published",
+        "plate_quota", "plate_issued", "plate_used", "plate_expired", "vehicle_km", "co2_published", "intensity_change_by",
     )
 )  # fmt: skip
 """Outcomes with many classes, which have sections of their own: the table holds their totals."""

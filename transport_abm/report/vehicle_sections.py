@@ -98,7 +98,12 @@ def fleet_section(reading: Reading, words: Texts) -> Markup | None:
         title = outcome_label(name, words)
         line = Line(title, LINE_FILL[0], points)
         chart = small_chart(
-            line, reading.years, words, label=title, marks=marks(name, words), band=reading.runs > 1
+            line,
+            reading.years,
+            words,
+            label=title,
+            marks=marks(name, reading.years, words),
+            band=reading.runs > 1,
         )
         target = _target(name)
         says = [words("fleets.basically")] if target is not None and target.value is None else []
@@ -114,15 +119,15 @@ def fleet_section(reading: Reading, words: Texts) -> Markup | None:
     return section("fleets", words, note, el("div", *shown, class_="multiples fleets"))
 
 
-def marks(outcome: str, words: Texts) -> list[Mark]:
-    """Values that the plan sets for an outcome."""
+def marks(outcome: str, years: Sequence[int], words: Texts) -> list[Mark]:
+    """Values that the plan sets for an outcome; one without a year stands at the last year."""
     out = []
     for target in read_targets().values():
-        if target.outcome == outcome and target.value is not None and target.year is not None:
+        if target.outcome == outcome and target.value is not None:
             kind = words("word.aim" if target.strength == "strive" else "word.target")
             shape = form("1" if target.is_share else target.unit, [target.value], words)
             unit = "%" if target.is_share else f" {shape.unit}"
-            out.append(Mark(target.year, target.value, f"{kind} {shape(target.value)}{unit}"))
+            out.append(Mark(target.year_in(years), target.value, f"{kind} {shape(target.value)}{unit}"))
     return out
 
 
@@ -190,7 +195,7 @@ def _new_energy(reading: Reading, words: Texts) -> Markup | None:
     if not parts:
         whole = {year: p[0] for year, p in reading.series("nev_stock").items()}
         parts = [Part(words("class.total"), LINE_FILL[0], whole)]
-    found = [m for m in marks("nev_stock", words) if m.year in reading.years]
+    found = [m for m in marks("nev_stock", reading.years, words) if m.year in reading.years]
     chart = stack_chart(parts, reading.units["nev_stock"], words, label=title, marks=found)
     return figure(title, chart, words("vehicles.nev.note"))
 
