@@ -119,7 +119,7 @@ lever = "parking_price_factr"
 value = 1
 start_year = 2022
 [[levers]]
-lever = "quota_nev"
+lever = "tou_ratio"
 value = "many"
 start_year = 2022
 full_year = 2021
