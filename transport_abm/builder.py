@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from transport_abm.agents.synthesis import synthesise
 from transport_abm.agents.vehicle_market import build_vehicles
-from transport_abm.base_year import BASE_YEAR, BaseYear
+from transport_abm.base_year import BaseYear
 from transport_abm.networks.city import City
 from transport_abm.networks.travel import build_travel
-from transport_abm.policy.inputs import year_inputs
+from transport_abm.policy.inputs import YearInputs
 from transport_abm.world import World
 
 REPLICATION_STRIDE = 1_000_003
@@ -21,9 +19,7 @@ def run_seed(seed: int, replication: int) -> int:
     return seed + REPLICATION_STRIDE * replication
 
 
-def build_world(
-    city: City, base: BaseYear, *, sample: float, seed: int, overrides: Mapping[str, float]
-) -> World:
+def build_world(city: City, base: BaseYear, inputs: YearInputs, *, sample: float, seed: int) -> World:
     """Build the people, their vehicles and the empty networks of a run.
 
     Parameters
@@ -32,19 +28,18 @@ def build_world(
         The city.
     base
         Constants of the base year.
+    inputs
+        Parameters of the base year.
     sample
         Share of the population [1].
     seed
         Seed of the run's draws.
-    overrides
-        Parameters that differ from the catalogue.
 
     Returns
     -------
     World
         State at the start of the base year.
     """
-    inputs = year_inputs(BASE_YEAR, overrides)
     households, persons, report = synthesise(city.zones, city.districts, inputs, sample=sample, seed=seed)
     fit = {
         "tae": report.tae,

@@ -107,7 +107,7 @@ def fit_base_year(
     inputs = year_inputs(BASE_YEAR, overrides)
     if sample is None:
         sample = min(1.0, max(FIT_SAMPLE, FIT_PERSONS / float(city.zones.residents.sum())))
-    world = build_world(city, BaseYear.first_guess(), sample=sample, seed=FIT_SEED, overrides=overrides)
+    world = build_world(city, BaseYear.first_guess(), inputs, sample=sample, seed=FIT_SEED)
     available = {
         "world": world, "city": city, "persons": world.persons, "households": world.households, "inputs": inputs,
     }  # fmt: skip

@@ -16,6 +16,7 @@ from transport_abm.agents.fleets.permits import Vans
 from transport_abm.agents.fleets.ride_hail import RideHailCars
 from transport_abm.agents.fleets.taxis import Taxis
 from transport_abm.agents.mode_choice import choice_terms, choose, zone_terms
+from transport_abm.agents.powertrain_fit import identify_powertrain
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.agents.tours import PERSON, Tours
 from transport_abm.agents.vehicles import Cars
@@ -35,6 +36,7 @@ from transport_abm.networks.city import City
 from transport_abm.networks.city_files import city_digest
 from transport_abm.networks.open_city import open_city
 from transport_abm.outcomes import OUTCOMES, record_outcomes
+from transport_abm.policy.inputs import YearInputs, year_inputs
 from transport_abm.policy.scenario import Scenario
 from transport_abm.provenance import manifest
 from transport_abm.results import Ensemble, Results
@@ -144,9 +146,11 @@ class TransportModel(ColumnModel):
             digest = city_digest(city)
         base = base_year(city, digest, dict(case.parameters), tell=lambda what, done: self._tell(what, 0.0))
         self._tell("Building the population", 0.0)
-        self.world: World = build_world(
-            city, base, sample=case.sample, seed=seed, overrides=dict(case.parameters)
-        )
+        drawn = case.draws()
+        # Weights that are drawn come with constants of their own, so that 2021 stays as it was bought.
+        self._fitted = identify_powertrain(city, overrides=case.parameters, drawn=drawn) if drawn else {}
+        start = year_inputs(BASE_YEAR, {**case.parameters, **self._fitted}, (), drawn)
+        self.world: World = build_world(city, base, start, sample=case.sample, seed=seed)
         self.attach(Household, self.world.households)
         self.attach(Person, self.world.persons)
         vehicles = self.world.vehicles
@@ -184,6 +188,11 @@ class TransportModel(ColumnModel):
         """Outcomes of the years that have run, in the long form of ``Results``."""
         return pd.concat(self._tables, ignore_index=True) if self._tables else pd.DataFrame()
 
+    def inputs(self, year: int) -> YearInputs:
+        """Values of all parameters in one year of this run."""
+        given = {**self.case.parameters, **self._fitted}
+        return year_inputs(year, given, self.case.levers, self.case.draws())
+
     def step(self) -> None:
         """Run the next year.
 
@@ -196,7 +205,7 @@ class TransportModel(ColumnModel):
         if year not in self.years:
             raise RunError(f"year: expected one of {self.years.start}-{self.years.stop - 1}, got {year}")
         done = (year - self.years.start) / len(self.years)
-        inputs = self.case.inputs(year)
+        inputs = self.inputs(year)
         settled = run_year(
             self.world,
             inputs,
@@ -249,7 +258,7 @@ class TransportModel(ColumnModel):
         world = self.world
         if world.tours is None or world.travellers is None or self.year is None:
             return
-        inputs = self.case.inputs(self.year)
+        inputs = self.inputs(self.year)
         terms = choice_terms(world.base.constants(), world.city.fares, inputs)
         zone = zone_terms(world.city.zones, world.travel.radius_km, inputs)
         if rows is None or len(rows) == len(world.persons):

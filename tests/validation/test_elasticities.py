@@ -50,7 +50,8 @@ def bundled() -> dict[str, float]:
         pytest.skip(
             "the package brings no constants for this city and these parameters; fitting takes minutes"
         )
-    world, inputs = build_world(city, base, sample=SMALL_SAMPLE, seed=7, overrides={}), base_inputs({})
+    inputs = base_inputs({})
+    world = build_world(city, base, inputs, sample=SMALL_SAMPLE, seed=7)
     open_world(world, inputs)
     return own_elasticities(world, inputs)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from transport_abm.calibration.powertrain import identify_powertrain
+from transport_abm.agents.powertrain_fit import identify_powertrain
 from transport_abm.networks.open_city import open_city
-from transport_abm.policy.inputs import shipped_catalogue, year_inputs
+from transport_abm.policy.inputs import Draw, shipped_catalogue, year_inputs
 
 
 def test_shipped_constants_are_those_identified_on_the_purchases_of_2021() -> None:
@@ -14,6 +14,15 @@ def test_shipped_constants_are_those_identified_on_the_purchases_of_2021() -> No
     found = identify_powertrain(open_city("beijing-reference")[0], sample=0.01)
     shipped = year_inputs(2021)
     assert found == pytest.approx({path: shipped[path] for path in found}, abs=0.05)
+
+
+def test_other_weights_of_the_choice_buy_the_same_in_2021() -> None:
+    """What is not known after 2021 does not touch 2021: a draw of the weights comes with its own constants."""
+    city = open_city("beijing-reference")[0]
+    drawn = {"powertrain.price_weight": Draw("set", 0.11), "powertrain.peer_weight": Draw("set", 0.5)}
+    found = identify_powertrain(city, sample=0.005, drawn=drawn)
+    plain = identify_powertrain(city, sample=0.005)
+    assert found["powertrain.constant_bev_long"] > plain["powertrain.constant_bev_long"] + 0.3
 
 
 def test_what_is_observed_after_2021_is_no_parameter() -> None:

@@ -23,16 +23,22 @@ from transport_abm.agents.synthesis import synthesise
 from transport_abm.agents.vehicle_market import build_vehicles, gather_demand
 from transport_abm.base_year import BASE_YEAR
 from transport_abm.networks.city import City
-from transport_abm.policy.inputs import year_inputs
+from transport_abm.policy.inputs import Draw, year_inputs
 
 YEAR = 2021
 SEED = 20211231
+PERSONS = 220_000
+"""Persons on whose purchases the constants are identified, as far as the city has them."""
 ROUNDS = 3
 """Which plate one waits for depends on the constants, weakly: so many rounds settle it."""
 
 
 def identify_powertrain(
-    city: City, *, sample: float = 0.05, overrides: Mapping[str, float] | None = None
+    city: City,
+    *,
+    sample: float | None = None,
+    overrides: Mapping[str, float] | None = None,
+    drawn: Mapping[str, Draw] | None = None,
 ) -> dict[str, float]:
     """Constants with which the model's buyers of 2021 buy what was bought.
 
@@ -41,9 +47,11 @@ def identify_powertrain(
     city
         The city.
     sample
-        Share of the people simulated [1].
+        Share of the people simulated; by default that of `PERSONS` persons [1].
     overrides
         Parameters that differ from the catalogue.
+    drawn
+        Draws of uncertain parameters: other weights need other constants to buy what was bought in 2021.
 
     Returns
     -------
@@ -56,9 +64,10 @@ def identify_powertrain(
         If the plates of the buyers rule the shares out.
     """
     told = dict(overrides or {})
+    sample = sample or min(1.0, PERSONS / float(city.zones.residents.sum()))
     for _ in range(ROUNDS):
-        base = year_inputs(BASE_YEAR, told)
-        inputs = year_inputs(YEAR, told)
+        base = year_inputs(BASE_YEAR, told, (), drawn)
+        inputs = year_inputs(YEAR, told, (), drawn)
         households, persons, _report = synthesise(city.zones, city.districts, base, sample=sample, seed=SEED)
         vehicles = build_vehicles(city, households, persons, base, seed=SEED, sample=sample)
         update_population(households, persons, city.zones, inputs, year=YEAR, seed=SEED, sample=sample)
