@@ -206,7 +206,7 @@ def test_the_shipped_json_schema_is_current_and_lists_the_levers_that_work() -> 
     shipped = json.loads((data_folder() / "scenario.schema.json").read_text(encoding="utf-8"))
     assert shipped == json_schema(), "run transport_abm.policy.scenario.write_json_schema()"
     names = shipped["$defs"]["LeverSetting"]["properties"]["lever"]["enum"]
-    assert "parking_price_factor" in names and "quota_nev" not in names
+    assert "parking_price_factor" in names and "tou_ratio" not in names
 
 
 def test_every_field_of_a_scenario_says_what_it_is() -> None:
