@@ -350,6 +350,14 @@ def test_two_years_later_moves_start_and_full_year_and_nothing_else() -> None:
     assert (table["years_later"] == 2).all()
 
 
+def test_a_deadline_that_comes_later_is_a_later_deadline() -> None:
+    setting = LeverSetting(lever="taxi_nev_deadline_year", value=2025, start_year=2022)
+    run = stub({})
+    delay(CASE.replace(levers=(setting,)), setting.lever, 2, run=run)  # type: ignore[arg-type]
+    (moved,) = run.calls[-1].levers  # type: ignore[attr-defined]
+    assert (moved.value, moved.start_year) == (2027, 2024)
+
+
 def test_a_lever_that_the_scenario_does_not_set_cannot_come_later() -> None:
     with pytest.raises(LeverError, match="it sets none"):
         delay(CASE, "wfh_share", run=stub({}))  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from transport_abm.core.errors import Fault, LeverError, RunError, ScenarioError
 from transport_abm.core.parameters import did_you_mean
 from transport_abm.networks.city import City
 from transport_abm.policy.levers import Lever, LeverSetting, read_levers
-from transport_abm.policy.scenario import Scenario
+from transport_abm.policy.scenario import FIRST_YEAR, Scenario
 from transport_abm.policy.targets import Target, read_targets
 from transport_abm.results import Ensemble, Results
 
@@ -197,7 +197,7 @@ def delay(
     lever
         A lever that it sets.
     years
-        Years by which its start and its full year move [year].
+        Years by which its start and its full year move, and its value where that is a calendar year [year].
     targets, replications, run, city, progress
         As in ``lever_matrix``.
 
@@ -220,7 +220,7 @@ def delay(
         raise LeverError(Fault("delay", "lever", expected + did_you_mean(lever, held), lever))
     before = held[lever]
     later = LeverSetting(
-        lever=lever, value=before.value, start_year=before.start_year + years, ramp=before.ramp,
+        lever=lever, value=_later_value(before, years), start_year=before.start_year + years, ramp=before.ramp,
         full_year=None if before.full_year is None else before.full_year + years,
     )  # fmt: skip
     tell = progress or _silent
@@ -240,6 +240,14 @@ def delay(
     }  # fmt: skip
     rows = [head | _row(target, case, base, value, reason) for target in asked]
     return pd.DataFrame(rows, columns=list(COLUMNS)).assign(years_later=years)
+
+
+def _later_value(setting: LeverSetting, years: int) -> float:
+    """Value of a setting that comes later: a deadline moves with it, at most to the end of its range."""
+    lever = read_levers()[setting.lever]
+    if lever.unit != "year" or lever.low < FIRST_YEAR:
+        return setting.value
+    return min(setting.value + years, lever.high)
 
 
 def write_matrix(matrix: pd.DataFrame, path: Path | str) -> Path:
