@@ -116,7 +116,7 @@ def build_vehicles(
     access = build_access(households, zones, city.districts, inputs, seed=seed, sample=sample)
     cars = build_cars(households, inputs, seed=seed, home_post=access.home_post)
     count_cars(households, cars)
-    constant = calibrate_desire(households, persons, zones, inputs, year=year, sample=institution)
+    constant = calibrate_desire(households, persons, zones, inputs, year=year, sample=sample)
     wanted = choose_desire(
         households, persons, zones, inputs, year=year, seed=seed, constant=constant, held=households.car
     )

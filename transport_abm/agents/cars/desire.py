@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 from transport_abm.agents.cars.kernels_turnover import count_members, count_wishes, fill_utilities
 from transport_abm.agents.tables import Households, Persons
@@ -32,6 +33,8 @@ LICENCES = 1
 """Column of the licence holders among the members."""
 FARTHEST = 40.0
 """Bounds of the constant: at 40 logits a chance differs from 0 or 1 by less than rounding."""
+EXACT = 1e-10
+"""Accuracy of the constant."""
 
 
 def members(households: Households, persons: Persons, inputs: YearInputs) -> I8:
@@ -187,7 +190,7 @@ def calibrate_desire(
     Notes
     -----
     The waiting lists are those of persons, plates.waiting_*_count (China Daily, 25 February 2019). The number
-    wanted rises with the constant, so that the root is found by halving.
+    wanted rises with the constant, so that there is one root (Brent's method).
     """
     member = members(households, persons, inputs)
     licence = member[:, LICENCES]
@@ -205,7 +208,4 @@ def calibrate_desire(
     if most < queue:
         expected = f"at most {most:,.0f}, all that licences allow"
         raise InputError(Fault("plates.waiting_*_count", "cars wanted", expected, f"{queue:,.0f}"))
-    for _ in range(80):
-        level = (low + high) / 2.0
-        low, high = (level, high) if wanted(level) < queue else (low, level)
-    return high
+    return float(brentq(lambda level: wanted(level) - queue, low, high, xtol=EXACT))
