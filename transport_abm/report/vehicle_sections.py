@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from transport_abm.core.vocabulary import Powertrain, VehicleClass, label
 from transport_abm.policy.targets import Target, read_targets
@@ -227,5 +228,9 @@ def _posts(reading: Reading, words: Texts) -> Markup | None:
     if not classes:
         return None
     title = outcome_label("charging_posts", words)
-    lines = _lines(reading, "charging_posts", classes, words)
+    # Hydrogen is a fuel elsewhere, and sites here.
+    lines = [
+        replace(line, name=words(f"posts.{name}")) if words.has(f"posts.{name}") else line
+        for name, line in zip(classes, _lines(reading, "charging_posts", classes, words), strict=True)
+    ]
     return figure(title, line_chart(lines, reading.units["charging_posts"], words, label=title))
