@@ -30,7 +30,6 @@ from transport_abm.networks.open_city import VERSION_KEY
 from transport_abm.networks.travel import TravelStart
 from transport_abm.policy.inputs import shipped_catalogue
 
-BASE_YEAR = 2020
 FIT_SEED = 20201231
 FIT_SAMPLE = 0.02
 """Sample on which the constants are fitted, whatever the sample of the run [1]."""

@@ -23,7 +23,6 @@ from transport_abm.agents.mode_choice import (
 from transport_abm.agents.tours import central_trips, draw_tours, tour_terms, trip_count
 from transport_abm.agents.workplaces import job_total
 from transport_abm.base_year import (
-    BASE_YEAR,
     FIT_PERSONS,
     FIT_SAMPLE,
     FIT_SEED,
@@ -40,7 +39,7 @@ from transport_abm.core.steps import run_step
 from transport_abm.networks.city import City
 from transport_abm.networks.level_of_service import ACTIVE_KM
 from transport_abm.networks.travel import TravelStart, update_travel
-from transport_abm.policy.inputs import YearInputs, year_inputs
+from transport_abm.policy.inputs import BASE_YEAR, YearInputs, year_inputs
 from transport_abm.schedule import open_lines, place_work
 from transport_abm.world import World
 

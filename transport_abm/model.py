@@ -20,7 +20,6 @@ from transport_abm.agents.powertrain_fit import identify_powertrain
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.agents.tours import PERSON, Tours
 from transport_abm.agents.vehicles import Cars
-from transport_abm.base_year import BASE_YEAR
 from transport_abm.builder import build_world, run_seed
 from transport_abm.core.errors import ConvergenceWarning, RunError
 from transport_abm.core.mesa_view import (
@@ -36,7 +35,7 @@ from transport_abm.networks.city import City
 from transport_abm.networks.city_files import city_digest
 from transport_abm.networks.open_city import open_city
 from transport_abm.outcomes import OUTCOMES, record_outcomes
-from transport_abm.policy.inputs import YearInputs, year_inputs
+from transport_abm.policy.inputs import BASE_YEAR, YearInputs, year_inputs
 from transport_abm.policy.scenario import Scenario
 from transport_abm.provenance import manifest
 from transport_abm.results import Ensemble, Results

@@ -33,7 +33,6 @@ from transport_abm.agents.vehicle_market import (
 )
 from transport_abm.agents.vehicles import Applicants, Cars
 from transport_abm.agents.workplaces import allocate_workplaces, job_total
-from transport_abm.base_year import BASE_YEAR
 from transport_abm.carbon.account import Account
 from transport_abm.carbon.weekday import carbon_year, weekday_travel
 from transport_abm.core.steps import Step, run_step, step
@@ -42,7 +41,7 @@ from transport_abm.networks.city import City
 from transport_abm.networks.level_of_service import ACTIVE_KM
 from transport_abm.networks.travel import open_year, update_travel
 from transport_abm.outcomes import SettledTravel, YearView
-from transport_abm.policy.inputs import YearInputs
+from transport_abm.policy.inputs import BASE_YEAR, YearInputs
 from transport_abm.world import World
 
 Tell = Callable[[str, float], None]

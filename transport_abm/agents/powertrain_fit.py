@@ -21,9 +21,8 @@ from transport_abm.agents.cars.powertrain import (
 from transport_abm.agents.population import update_population
 from transport_abm.agents.synthesis import synthesise
 from transport_abm.agents.vehicle_market import build_vehicles, gather_demand
-from transport_abm.base_year import BASE_YEAR
 from transport_abm.networks.city import City
-from transport_abm.policy.inputs import Draw, year_inputs
+from transport_abm.policy.inputs import BASE_YEAR, Draw, year_inputs
 
 YEAR = 2021
 SEED = 20211231

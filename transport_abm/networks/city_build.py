@@ -40,9 +40,7 @@ from transport_abm.networks.reference.bus_lines import build_bus_lines
 from transport_abm.networks.reference.transit import add_transfers, reference_fares
 from transport_abm.networks.reference.transit_table import TransitTable, join_networks
 from transport_abm.networks.ring_areas import with_rings
-from transport_abm.policy.inputs import year_inputs
-
-BASE_YEAR = 2020
+from transport_abm.policy.inputs import BASE_YEAR, year_inputs
 
 SPREAD = "spread within districts: residents by ends of local streets, jobs by ends of all streets (prior)"
 Tell = Callable[[str], None]

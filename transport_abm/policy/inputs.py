@@ -18,6 +18,9 @@ from transport_abm.core.parameters import Catalogue, did_you_mean, read_paramete
 from transport_abm.policy.levers import LeverSetting, apply_levers, change_values
 from transport_abm.policy.tables import data_folder
 
+BASE_YEAR = 2020
+"""First simulated year: its people, vehicles and mode shares are given; what follows is modelled."""
+
 
 class YearInputs(Mapping[str, float]):
     """Parameter values that hold in one year; cannot be changed after it is built.

@@ -18,7 +18,7 @@ from transport_abm.agents.vehicles import Cars, VehicleBook
 from transport_abm.core.draws import Stream, uniform
 from transport_abm.core.errors import Fault, InputError
 from transport_abm.core.vocabulary import PlateKind, Powertrain, VehicleClass
-from transport_abm.policy.inputs import YearInputs
+from transport_abm.policy.inputs import BASE_YEAR, YearInputs
 
 I8 = NDArray[np.int8]
 I16 = NDArray[np.int16]
@@ -27,7 +27,6 @@ I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
-BASE_YEAR = 2020
 NO_YEAR = 0
 PLACES = 4
 """Draws set aside for the places of cars in a household, more than any holds."""

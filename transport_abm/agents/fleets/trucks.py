@@ -42,12 +42,11 @@ from transport_abm.agents.fleets.vans import van_km_by_district
 from transport_abm.agents.vehicles import VehicleBook
 from transport_abm.core.vocabulary import Powertrain, VehicleClass
 from transport_abm.networks.city import City
-from transport_abm.policy.inputs import YearInputs
+from transport_abm.policy.inputs import BASE_YEAR, YearInputs
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-BASE_YEAR = 2020
 TRUCKS = ("light", "medium", "heavy")
 """Truck classes in the order of every array here."""
 HEAVY = TRUCKS.index("heavy")
