@@ -80,7 +80,6 @@ class TransitCost(NamedTuple):
 
 _BUCKETS_PER_MIN, _N_BUCKETS = 4.0, 2048
 """Buckets of the queue: they change its speed, never its order. The last bucket holds all beyond."""
-_OPEN, _SIZE, _LISTED = range(3)
 
 
 class _Queue(NamedTuple):
@@ -88,12 +87,10 @@ class _Queue(NamedTuple):
 
     bucket: I32
     list_key: F64
-    list_node: I32
-    list_next: I32
+    list_item: I32
+    """Shape (entries, 2): node, and the next entry of its bucket or -1."""
     heap_key: F64
     heap_node: I32
-    state: I64
-    """Open bucket, size of the heap, entries listed."""
 
 
 class _Work(NamedTuple):
@@ -133,37 +130,35 @@ def _new_work(n_calls, n_stops, n_walks):  # type: ignore[no-untyped-def]
         _Queue(
             np.empty(_N_BUCKETS, np.int32),
             np.empty(n_queue, np.float64),
-            np.empty(n_queue, np.int32),
-            np.empty(n_queue, np.int32),
+            np.empty((n_queue, 2), np.int32),
             np.empty(n_queue, np.float64),
             np.empty(n_queue, np.int32),
-            np.empty(3, np.int64),
         ),
     )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _lift(key, node, queue, size):  # type: ignore[no-untyped-def]
+def _lift(key, node, heap_key, heap_node, size):  # type: ignore[no-untyped-def]
     """Add a node to the heap of the current bucket; return the heap's new size."""
     i = size
     while i > 0:
         parent = (i - 1) >> 2
-        if queue.heap_key[parent] <= key:
+        if heap_key[parent] <= key:
             break
-        queue.heap_key[i] = queue.heap_key[parent]
-        queue.heap_node[i] = queue.heap_node[parent]
+        heap_key[i] = heap_key[parent]
+        heap_node[i] = heap_node[parent]
         i = parent
-    queue.heap_key[i] = key
-    queue.heap_node[i] = node
+    heap_key[i] = key
+    heap_node[i] = node
     return size + 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _drop_first(queue, size):  # type: ignore[no-untyped-def]
+def _drop_first(heap_key, heap_node, size):  # type: ignore[no-untyped-def]
     """Remove the first entry of the heap; return its new size."""
     size -= 1
-    key = queue.heap_key[size]
-    node = queue.heap_node[size]
+    key = heap_key[size]
+    node = heap_node[size]
     i = 0
     while True:
         child = 4 * i + 1
@@ -171,129 +166,133 @@ def _drop_first(queue, size):  # type: ignore[no-untyped-def]
             break
         best = child
         for k in range(child + 1, min(child + 4, size)):
-            if queue.heap_key[k] < queue.heap_key[best]:
+            if heap_key[k] < heap_key[best]:
                 best = k
-        if queue.heap_key[best] >= key:
+        if heap_key[best] >= key:
             break
-        queue.heap_key[i] = queue.heap_key[best]
-        queue.heap_node[i] = queue.heap_node[best]
+        heap_key[i] = heap_key[best]
+        heap_node[i] = heap_node[best]
         i = best
-    queue.heap_key[i] = key
-    queue.heap_node[i] = node
+    heap_key[i] = key
+    heap_node[i] = node
     return size
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _push(key, node, queue):  # type: ignore[no-untyped-def]
-    """Queue a node: in the heap if its bucket is open, else in its bucket's list."""
-    bucket = min(int(key * _BUCKETS_PER_MIN), _N_BUCKETS - 1)
-    if bucket <= queue.state[_OPEN]:
-        queue.state[_SIZE] = _lift(key, node, queue, queue.state[_SIZE])
-    else:
-        k = queue.state[_LISTED]
-        queue.list_node[k] = node
-        queue.list_key[k] = key
-        queue.list_next[k] = queue.bucket[bucket]
-        queue.bucket[bucket] = k
-        queue.state[_LISTED] = k + 1
+def _push(key, node, at, bucket, list_key, list_item, heap_key, heap_node):  # type: ignore[no-untyped-def]
+    """Queue a node: in the heap if its bucket is open, else in its bucket's list; return the queue's new state."""
+    opened, size, listed = at
+    b = min(int(key * _BUCKETS_PER_MIN), _N_BUCKETS - 1)
+    if b <= opened:
+        return opened, _lift(key, node, heap_key, heap_node, size), listed
+    list_key[listed] = key
+    list_item[listed, 0] = node
+    list_item[listed, 1] = bucket[b]
+    bucket[b] = listed
+    return opened, size, listed + 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _pop(queue, label, settled):  # type: ignore[no-untyped-def]
-    """Take the unsettled node with the least label from the queue; -1 when it is empty."""
-    while True:
-        while queue.state[_SIZE] > 0:
-            node = queue.heap_node[0]
-            queue.state[_SIZE] = _drop_first(queue, queue.state[_SIZE])
-            if not settled[node]:
-                return node
-        bucket = queue.state[_OPEN] + 1
-        while bucket < _N_BUCKETS and queue.bucket[bucket] < 0:
-            bucket += 1
-        if bucket == _N_BUCKETS:
-            return -1
-        queue.state[_OPEN] = bucket
-        k = queue.bucket[bucket]
+def _open_next(at, bucket, list_key, list_item, heap_key, heap_node, label, settled):  # type: ignore[no-untyped-def]
+    """Put the next bucket's nodes in the empty heap; return the queue's new state."""
+    opened, size, listed = at
+    opened += 1
+    while opened < _N_BUCKETS and bucket[opened] < 0:
+        opened += 1
+    if opened < _N_BUCKETS:
+        k = bucket[opened]
         while k >= 0:
-            node = queue.list_node[k]
-            if not settled[node] and queue.list_key[k] <= label[node]:
-                queue.state[_SIZE] = _lift(queue.list_key[k], node, queue, queue.state[_SIZE])
-            k = queue.list_next[k]
+            node = list_item[k, 0]
+            if not settled[node] and list_key[k] <= label[node]:
+                size = _lift(list_key[k], node, heap_key, heap_node, size)
+            k = list_item[k, 1]
+    return opened, size, listed
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _search(graph, cost, zone, work):  # type: ignore[no-untyped-def]
     """Settle all nodes towards one zone, in ascending order of cost; return their count."""
-    n_calls = len(graph.call_stop)
-    n_stops = len(graph.stop_indptr) - 1
+    # Arrays are taken out of their tuples once: in the loop that would count references.
+    call_stop, call_prev, stop_indptr, stop_call = (
+        graph.call_stop, graph.call_prev, graph.stop_indptr, graph.stop_call,
+    )  # fmt: skip
+    walk_indptr, walk_from, walk_min = graph.walk_indptr, graph.walk_from, graph.walk_min
+    access_stop, access_min = graph.access_stop, graph.access_min
+    frequency, ride_cost = cost.frequency, cost.ride_cost
+    label, succ, settled, chosen, order = work.label, work.succ, work.settled, work.chosen, work.order
+    freq, freq_cost, walk = work.freq, work.freq_cost, work.walk
+    bucket, list_key, list_item, heap_key, heap_node = work.queue
+    n_calls = len(call_stop)
+    n_stops = len(stop_indptr) - 1
     alighted = n_calls + n_stops
-    label, succ, settled = work.label, work.succ, work.settled
-    queue = work.queue
     label[:] = np.inf
     settled[:] = False
-    work.chosen[:] = False
-    work.freq[:] = 0.0
-    work.freq_cost[:] = 0.0
-    work.walk[:] = 0.0
+    chosen[:] = False
+    freq[:] = 0.0
+    freq_cost[:] = 0.0
+    walk[:] = 0.0
     wait_cost = cost.wait_weight * cost.wait_alpha
-    queue.bucket[:] = -1
-    queue.state[:] = 0
-    queue.state[_OPEN] = -1
+    bucket[:] = -1
+    at = (-1, 0, 0)
     n_settled = 0
     for i in range(graph.access_indptr[zone], graph.access_indptr[zone + 1]):
-        s = graph.access_stop[i]
-        value = cost.walk_weight * graph.access_min[i]
+        s = access_stop[i]
+        value = cost.walk_weight * access_min[i]
         if value < label[alighted + s]:
             label[alighted + s] = value
             succ[alighted + s] = -1
-            work.walk[s] = graph.access_min[i]
-            _push(value, alighted + s, queue)
-    while True:
-        node = _pop(queue, label, settled)
-        if node < 0:
-            break
+            walk[s] = access_min[i]
+            at = _push(value, alighted + s, at, bucket, list_key, list_item, heap_key, heap_node)
+    while at[0] < _N_BUCKETS:
+        if at[1] == 0:
+            at = _open_next(at, bucket, list_key, list_item, heap_key, heap_node, label, settled)
+            continue
+        node = heap_node[0]
+        at = (at[0], _drop_first(heap_key, heap_node, at[1]), at[2])
+        if settled[node]:
+            continue
         settled[node] = True
         here = label[node]
-        work.order[n_settled] = node
+        order[n_settled] = node
         n_settled += 1
         if node < n_calls:
-            s = graph.call_stop[node]
+            s = call_stop[node]
             platform = n_calls + s
-            f = cost.frequency[node]
+            f = frequency[node]
             if f > 0.0 and not settled[platform]:
-                work.chosen[node] = True
-                work.freq[s] += f
-                work.freq_cost[s] += f * here
-                label[platform] = (wait_cost + work.freq_cost[s]) / work.freq[s]
-                _push(label[platform], platform, queue)
-            p = graph.call_prev[node]
-            if p >= 0 and here + cost.ride_cost[p] < label[p]:
-                label[p] = here + cost.ride_cost[p]
+                chosen[node] = True
+                freq[s] += f
+                freq_cost[s] += f * here
+                label[platform] = (wait_cost + freq_cost[s]) / freq[s]
+                at = _push(label[platform], platform, at, bucket, list_key, list_item, heap_key, heap_node)
+            p = call_prev[node]
+            if p >= 0 and here + ride_cost[p] < label[p]:
+                label[p] = here + ride_cost[p]
                 succ[p] = node
-                _push(label[p], p, queue)
+                at = _push(label[p], p, at, bucket, list_key, list_item, heap_key, heap_node)
         elif node < alighted:
             a = node + n_stops
             if here + cost.transfer_min < label[a]:
                 label[a] = here + cost.transfer_min
                 succ[a] = node
-                work.walk[a - alighted] = 0.0
-                _push(label[a], a, queue)
+                walk[a - alighted] = 0.0
+                at = _push(label[a], a, at, bucket, list_key, list_item, heap_key, heap_node)
         else:
             s = node - alighted
-            for i in range(graph.stop_indptr[s], graph.stop_indptr[s + 1]):
-                p = graph.call_prev[graph.stop_call[i]]
-                if p >= 0 and here + cost.ride_cost[p] < label[p]:
-                    label[p] = here + cost.ride_cost[p]
+            for i in range(stop_indptr[s], stop_indptr[s + 1]):
+                p = call_prev[stop_call[i]]
+                if p >= 0 and here + ride_cost[p] < label[p]:
+                    label[p] = here + ride_cost[p]
                     succ[p] = node
-                    _push(label[p], p, queue)
-            for i in range(graph.walk_indptr[s], graph.walk_indptr[s + 1]):
-                a = alighted + graph.walk_from[i]
-                value = here + cost.walk_weight * graph.walk_min[i]
+                    at = _push(label[p], p, at, bucket, list_key, list_item, heap_key, heap_node)
+            for i in range(walk_indptr[s], walk_indptr[s + 1]):
+                a = alighted + walk_from[i]
+                value = here + cost.walk_weight * walk_min[i]
                 if value < label[a]:
                     label[a] = value
                     succ[a] = node
-                    work.walk[a - alighted] = graph.walk_min[i]
-                    _push(value, a, queue)
+                    walk[a - alighted] = walk_min[i]
+                    at = _push(value, a, at, bucket, list_key, list_item, heap_key, heap_node)
     return n_settled
 
 
