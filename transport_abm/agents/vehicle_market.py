@@ -18,7 +18,7 @@ from transport_abm.agents.cars.access import (
     update_access,
     update_home_posts,
 )
-from transport_abm.agents.cars.applications import build_applicants, update_applicants
+from transport_abm.agents.cars.applications import build_applicants, identify_pools, update_applicants
 from transport_abm.agents.cars.desire import calibrate_desire, choose_desire
 from transport_abm.agents.cars.offers import GivenUp, Offers, offers
 from transport_abm.agents.cars.plates import (
@@ -71,6 +71,8 @@ class Vehicles:
     fleets: Fleets
     desire_constant: float
     """Constant of the wish for cars at which those of the base year are those held and applied for."""
+    pool_constant: float
+    """Added to the worth of a new-energy plate, so that those of the base year wait in the pools they wait in."""
     wait_year: F64
     """Expected wait by pool that buyers know of: that of the year before [year]."""
     private_book: VehicleBook
@@ -121,6 +123,9 @@ def build_vehicles(
         households, persons, zones, inputs, year=year, seed=seed, constant=constant, held=households.car
     )
     applicants = build_applicants(households, persons, cars, wanted, inputs, seed=seed, sample=institution)
+    wait = expected_wait_year(applicants, inputs, sample=institution)[1]
+    peers = peer_share(cars, households, zones)
+    worth = pool_value(households, zones, access, peers, wait, offers(inputs), inputs)
     fleets = build_fleets(city, inputs, seed=seed)
     private, public = VehicleBook(year), VehicleBook(year)
     private.opening = private.closing = count_private(cars, cars.alive)
@@ -132,8 +137,8 @@ def build_vehicles(
     registered = registered_before(cars, inputs)[IS_NEW_ENERGY].sum() / sample
     registered += public.closing[:, IS_NEW_ENERGY].sum()
     return Vehicles(
-        cars, applicants, access, fleets, constant,
-        expected_wait_year(applicants, inputs, sample=institution)[1], private, public, float(registered),
+        cars, applicants, access, fleets, constant, identify_pools(applicants, worth, inputs), wait, private, public,
+        float(registered),
     )  # fmt: skip
 
 
@@ -198,6 +203,7 @@ def gather_demand(
     # An owner who replaces a car on a kept plate does not apply for it.
     households.car[:] += np.bincount(given.household[replace], minlength=len(households)).astype(np.int8)
     worth = pool_value(households, zones, vehicles.access, peers, vehicles.wait_year, sale, inputs)
+    worth[:, PlateKind.NEW_ENERGY] += vehicles.pool_constant
     applicants = vehicles.applicants
     update_applicants(applicants, households, persons, cars, wanted, worth, inputs, year=year, seed=seed)
     plate_year = allocate_plates(

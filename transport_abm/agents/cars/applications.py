@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 from transport_abm.agents.cars.kernels_plates import find_members, keep_first
 from transport_abm.agents.cars.plate_rules import (
@@ -317,6 +318,41 @@ def _grow(applicants: Applicants, members: Members, inputs: YearInputs) -> None:
     home = applicants.household[rows]
     growth = score_growth(members.size[home], members.generation[home], members.couple[home], inputs)
     applicants.score[rows] += growth.astype(np.float32)
+
+
+def identify_pools(applicants: Applicants, pool_value: F64, inputs: YearInputs) -> float:
+    """Constant of the new-energy pool at which those who wait would choose as they did.
+
+    Parameters
+    ----------
+    applicants
+        The pools of the base year, whose sizes are published.
+    pool_value
+        Value of an ordinary and of a new-energy plate in the base year, shape (households, 2).
+    inputs
+        Parameters of the base year.
+
+    Returns
+    -------
+    float
+        To be added to the value of a new-energy plate [utility]; zero where nobody waits in one of the pools.
+    """
+    rows = _rows(applicants, INDIVIDUAL)
+    share = float(np.mean(applicants.pool[rows] == NEW_ENERGY)) if len(rows) else 0.0
+    if not 0.0 < share < 1.0:
+        return 0.0
+    scale = inputs["plates.pool_scale"]
+    value = pool_value[applicants.household[rows]]
+    gain = scale * (value[:, NEW_ENERGY] - value[:, ORDINARY]) + inputs["plates.pool_constant_new_energy"]
+
+    def excess(constant: float) -> float:
+        return float(np.mean(0.5 * (1.0 + np.tanh(0.5 * (gain + constant))))) - share
+
+    return float(brentq(excess, -FARTHEST, FARTHEST)) / scale if scale else 0.0
+
+
+FARTHEST = 100.0
+"""Bound of the constant of the new-energy pool [utility]."""
 
 
 def _prefers_new_energy(
