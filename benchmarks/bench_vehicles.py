@@ -29,7 +29,7 @@ def measure(sample: float, *, tell: bool) -> None:
     start = time.perf_counter()
     vehicles = build_vehicles(city, households, persons, base, seed=SEED, sample=sample)
     if tell:
-        stock = vehicle_year(vehicles, sample=sample).closing.sum()
+        stock = vehicle_year(vehicles, households, city, sample=sample).closing.sum()
         print(f"build: {time.perf_counter() - start:.2f} s, {stock / 1e6:.2f} M vehicles")
     for year in YEARS:
         inputs = year_inputs(year)

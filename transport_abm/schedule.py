@@ -245,7 +245,7 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
     say("Energy and CO2", 1.0)
     account = account_year(travel, world)
     world.base_account = world.base_account or account
-    vehicles = vehicle_year(world.vehicles, sample=world.sample)
+    vehicles = vehicle_year(world.vehicles, world.households, world.city, sample=world.sample)
     return Settled(YearView.of(travel, vehicles, account, world.base_account), iteration)
 
 

@@ -367,13 +367,17 @@ def _tables(fleets: Fleets) -> tuple[tuple[VehicleClass, FleetVehicles], ...]:
     )
 
 
-def vehicle_year(vehicles: Vehicles, *, sample: float) -> VehicleYear:
+def vehicle_year(vehicles: Vehicles, households: Households, city: City, *, sample: float) -> VehicleYear:
     """What the year left behind, weighted to the city.
 
     Parameters
     ----------
     vehicles
         State at the end of the year.
+    households
+        Who holds the private cars.
+    city
+        The city.
     sample
         Share of the people simulated [1].
 
@@ -391,5 +395,15 @@ def vehicle_year(vehicles: Vehicles, *, sample: float) -> VehicleYear:
         plates = PlateFigures(**count, odds=p.odds, wait_year=p.wait_year)
     return VehicleYear(
         **flow, registered_nev=vehicles.registered_nev, plates=plates,
+        private_by_district=_private_by_district(vehicles.cars, households, city) / sample,
         posts=count_posts(vehicles.access, sample), rule_share=rule_shares(vehicles.fleets),
     )  # fmt: skip
+
+
+def _private_by_district(cars: Cars, households: Households, city: City) -> F64:
+    """Private cars in use by home district and powertrain [rows]."""
+    alive = cars.alive
+    district = city.zones.district[households.zone[cars.household[alive]]].astype(np.int64)
+    n = len(city.districts.name_en)
+    code = district * len(Powertrain) + cars.powertrain[alive]
+    return np.bincount(code, minlength=n * len(Powertrain)).reshape(n, -1).astype(np.float64)

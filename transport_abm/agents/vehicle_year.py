@@ -46,6 +46,8 @@ class VehicleYear:
     closing: F64
     registered_nev: float
     """New-energy vehicles ever registered in the city [vehicles]."""
+    private_by_district: F64
+    """Private cars in use by home district and powertrain [vehicles]."""
     plates: PlateFigures | None
     """None in the base year, whose plates are part of what is given."""
     posts: Mapping[str, float] = field(default_factory=dict)

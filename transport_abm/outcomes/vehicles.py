@@ -96,9 +96,11 @@ def vehicles_scrapped(view: YearView) -> Iterator[Row]:
     "new-energy cars among the private cars in use at the end of the year",
 )
 def private_nev_share(view: YearView) -> Iterator[Row]:
-    """Share in the stock of private cars."""
+    """Share in the stock of private cars, and the same by home district."""
     by = view.vehicles.closing[VehicleClass.PRIVATE_CAR].sum(axis=1)
     yield "", "", _ratio(by[IS_NEW_ENERGY].sum(), by.sum())
+    for name, count in zip(view.city.districts.name_en, view.vehicles.private_by_district, strict=True):
+        yield name, "", _ratio(count[IS_NEW_ENERGY].sum(), count.sum())
 
 
 @outcome(
