@@ -26,7 +26,6 @@ from transport_abm.core.errors import Fault, NetworkError
 from transport_abm.networks.city import F32, F64, I32, I64
 from transport_abm.networks.kernels_assignment import Paths
 from transport_abm.networks.kernels_hierarchy import (
-    Block,
     Chords,
     Weights,
     ancestors,
@@ -37,7 +36,8 @@ from transport_abm.networks.kernels_hierarchy import (
     weigh_chords,
 )
 from transport_abm.networks.kernels_paths import Graph
-from transport_abm.networks.kernels_ways import cost_block, find_way, load_block, path_block, skim_block
+from transport_abm.networks.kernels_sweep import Block, cost_block
+from transport_abm.networks.kernels_ways import find_way, load_block, path_block, skim_block
 
 T = TypeVar("T")
 
@@ -128,13 +128,13 @@ class Ways:
         start = np.array(origin, np.int32)
         end = np.arange(len(chords.rank), dtype=np.int32) if target is None else np.array(target, np.int32)
         nodes = ancestors(chords, graph, end)
-        out = np.empty((len(start), len(end)))
+        out = np.empty((len(end), len(start)))
 
         def work(block: slice) -> None:
-            cost_block(chords, graph, self.weights, _block(start, block, nodes), end, out[block])
+            cost_block(chords, graph, self.weights, _block(start, block, nodes), end, out[:, block])
 
         each_block(work, blocks(len(start)))
-        return out
+        return out.T
 
     def skim(self, zone_node: I32, attributes: F64) -> F32:
         """Costs and sums of link attributes along the cheapest ways between all zones.

@@ -11,7 +11,8 @@ import numpy as np
 from numba import njit
 
 from transport_abm.networks.kernels_assignment import path_cost
-from transport_abm.networks.kernels_hierarchy import DOWN, START, UP, by_lane, climb, place_starts, reach_all
+from transport_abm.networks.kernels_hierarchy import DOWN, UP
+from transport_abm.networks.kernels_sweep import START, by_lane, climb, place_starts, reach_all
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -71,42 +72,6 @@ def _arrival(inward, link_cost, cost, origin, node):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def cost_block(chords, graph, weights, block, targets, out):  # type: ignore[no-untyped-def]
-    """Costs from a block of origins.
-
-    Parameters
-    ----------
-    chords : Chords
-    graph : Graph
-    weights : Weights
-    block : Block
-    targets : int32[k]
-        Nodes of the graph.
-    out : float64[origins, k]
-        Overwritten; infinite where there is no way.
-    """
-    cost = reach_all(chords, graph, weights, block).cost
-    origins = block.origin
-    for j in range(len(targets)):
-        v = chords.rank[targets[j]]
-        if v >= 0:
-            for lane in range(len(origins)):
-                out[lane, j] = cost[v, lane]
-            continue
-        out[:, j] = np.inf
-        for i in range(chords.into_ptr[targets[j]], chords.into_ptr[targets[j] + 1]):
-            slot = chords.into[i]
-            tail = graph.tail[slot]
-            v = chords.rank[tail]
-            for lane in range(len(origins)):
-                base = cost[v, lane] if v >= 0 else (0.0 if origins[lane] == tail else np.inf)
-                out[lane, j] = min(out[lane, j], base + weights.link[slot])
-        for lane in range(len(origins)):
-            if origins[lane] == targets[j]:
-                out[lane, j] = 0.0
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def _sum_climbed(lower, batch, lane, sums, attribute, place, value):  # type: ignore[no-untyped-def]
     """Sums of attributes to all nodes that the origin of a lane climbs to, from the first one of the lane on."""
     first = batch.ptr[lane]
@@ -151,7 +116,7 @@ def skim_block(chords, graph, weights, block, targets, attributes, out):  # type
     Parameters
     ----------
     chords, graph, weights, block, targets
-        As in ``cost_block``.
+        As in ``kernels_sweep.cost_block``.
     attributes : (float64[links, k], float64[2, chords, k])
         By slot, and their sums by chord.
     out : float32[k + 1, origins, targets]
@@ -194,7 +159,7 @@ def load_block(chords, graph, weights, block, targets, demand, flows):  # type: 
     Parameters
     ----------
     chords, graph, weights, block, targets
-        As in ``cost_block``.
+        As in ``kernels_sweep.cost_block``.
     demand : float64[origins, targets]
     flows : (float64[2, chords], float64[links])
         Flow by chord, and by slot for first and last links; added to.
@@ -324,7 +289,7 @@ def path_block(chords, graph, weights, block, pairs, paths, tolerance):  # type:
     Parameters
     ----------
     chords, graph, weights, block
-        As in ``cost_block``.
+        As in ``kernels_sweep.cost_block``.
     pairs : (int first, int32[n] origin in the block, int32[n] destination node)
         Pairs of the block by origin; the first is pair ``first`` of ``paths``.
     paths : Paths
