@@ -11,7 +11,7 @@ import pytest
 
 from tests.tiny_runs import finished, quick, ringed_city, tiny_case, value
 from transport_abm.core.vocabulary import Mode, PersonStatus
-from transport_abm.model import Household, Person, TransportModel
+from transport_abm.model import Bus, Car, Household, Operator, Person, RideHailCar, Taxi, TransportModel, Van
 from transport_abm.outcomes import OUTCOMES
 
 FEW = {"sample": 0.1, "years": (2020, 2021)}
@@ -91,9 +91,16 @@ def test_half_of_the_persons_choose_as_they_do_among_all(model: TransportModel) 
 
 def test_the_model_and_its_agents_are_mesas(model: TransportModel) -> None:
     assert isinstance(model, mesa.Model)
-    assert set(model.agent_types) == {Household, Person}
-    people, homes = model.agents_by_type[Person], model.agents_by_type[Household]
-    assert len(model.agents) == len(people) + len(homes)
+    handles = {Household, Person, Car, Operator, Bus, Taxi, RideHailCar, Van}
+    assert set(model.agent_types) == handles
+    people = model.agents_by_type[Person]
+    assert len(model.agents) == sum(len(model.agents_by_type[handle]) for handle in handles)
+    vehicles = model.world.vehicles
+    for handle, table in (
+        (Car, vehicles.cars), (Operator, vehicles.fleets.operators), (Bus, vehicles.fleets.buses),
+        (Taxi, vehicles.fleets.taxis), (RideHailCar, vehicles.fleets.ride_hail), (Van, vehicles.fleets.vans),
+    ):  # fmt: skip
+        assert len(model.agents_by_type[handle]) == int(table.alive.sum()) > 0
     assert len(people) == int(model.world.persons.alive.sum())
     person = people[0]
     assert isinstance(person, mesa.Agent)

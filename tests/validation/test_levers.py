@@ -12,13 +12,18 @@ import pandas as pd
 import pytest
 
 from tests.tiny_runs import busy_city, finished, opening_city, ringed_city, tiny_case, value, wide_city
+from tests.validation.test_vehicle_levers import VEHICLE_LEVERS
 from transport_abm.agents.kernels_choice import HAS_CAR, NEV_CAR
 from transport_abm.core.vocabulary import Mode, Purpose
 from transport_abm.model import TransportModel
 from transport_abm.networks.city import City
 from transport_abm.policy.levers import read_levers
 
-BUILT = [lever.id for lever in read_levers().values() if lever.built]
+BUILT = [
+    lever.id
+    for lever in read_levers().values()
+    if lever.built and lever.id not in set(VEHICLE_LEVERS)  # those have a file of their own
+]
 CITIES = {"ringed": ringed_city, "busy": busy_city, "opening": opening_city}
 FEW_BICYCLES = 2000.0
 """So many that some departures of the tiny city find one and others do not."""
