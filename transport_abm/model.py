@@ -20,6 +20,7 @@ from transport_abm.agents.powertrain_fit import identify_powertrain
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.agents.tours import PERSON, Tours
 from transport_abm.agents.vehicles import Cars
+from transport_abm.before_run import check_years
 from transport_abm.builder import build_world, run_seed
 from transport_abm.core.errors import ConvergenceWarning, RunError
 from transport_abm.core.mesa_view import (
@@ -138,6 +139,7 @@ class TransportModel(ColumnModel):
         self.check = check
         self.year: int | None = None
         self._progress = progress
+        check_years(case.name, self.years, case.inputs)
         self._tell("Opening the city", 0.0)
         if city is None:
             city, digest = open_city(case.city)
