@@ -9,8 +9,9 @@ import numpy as np
 from transport_abm.agents.cars.access import Access
 from transport_abm.agents.cars.offers import Alternative, GivenUp
 from transport_abm.agents.cars.powertrain import Peers
+from transport_abm.agents.energy_use import energy_use
 from transport_abm.core.draws import hash_uniform
-from transport_abm.core.vocabulary import PlateKind
+from transport_abm.core.vocabulary import Fuel, PlateKind, Powertrain, VehicleClass
 from transport_abm.policy.inputs import YearInputs
 
 A = Alternative
@@ -30,13 +31,24 @@ def may_carry(plate: int, kind: Alternative, inputs: YearInputs) -> bool:
     return plate != PlateKind.NEW_ENERGY or kind in (A.BEV_SHORT, A.BEV_LONG, A.FCEV)
 
 
+def use_km(kind: Alternative, i: YearInputs) -> tuple[float, float]:
+    """Own fuel and electricity beside it of a kilometre of a new car."""
+    powertrain = {A.ICE: 0, A.HEV: 1, A.PHEV: 2, A.BEV_SHORT: 3, A.BEV_LONG: 3, A.FCEV: 4}[kind]
+    fuel = {3: Fuel.ELECTRICITY, 4: Fuel.HYDROGEN}.get(powertrain, Fuel.PETROL)
+    own, beside = energy_use(
+        VehicleClass.PRIVATE_CAR, Powertrain(powertrain), fuel, i, registered_year=i.year,
+        speed_kmh=i["energy.private_car_usual_kmh"], range_km=i[f"powertrain.range_{name(kind)}_km"],
+    )  # fmt: skip
+    return float(own), float(beside)
+
+
 def price_cny(kind: Alternative, i: YearInputs) -> float:
     """Price with VAT."""
     price = i[f"vehicle_prices.{name(kind)}_cny"]
     if kind in (A.PHEV, *BATTERY):
         pack = i["vehicle_prices.battery_cny_kwh"] * i["vehicle_prices.battery_factor"]
         price += i[f"vehicle_prices.pack_{name(kind)}_kwh"] * pack * i["vehicle_prices.battery_markup"]
-    usual = {A.ICE: i["mode_choice.ice_l_km"], A.HEV: i["powertrain.hev_l_km"]}
+    usual = {kind_: use_km(kind_, i)[0] for kind_ in (A.ICE, A.HEV)}
     limit = i["powertrain.fuel_use_limit_l_100km"] / 100
     if kind in usual and usual[kind] > limit:
         price += 100 * (1 - limit / usual[kind]) * i["vehicle_prices.fuel_saving_cny_percent"]
@@ -60,14 +72,9 @@ def energy_cny(kind: Alternative, post: bool, i: YearInputs) -> float:
     share = i["access.home_kwh_share"] if post else 0.0
     power = share * home + (1 - share) * public
     limit = i["powertrain.fuel_use_limit_l_100km"] / 100
-    km = {
-        A.ICE: min(limit, i["mode_choice.ice_l_km"]) * petrol,
-        A.HEV: min(limit, i["powertrain.hev_l_km"]) * petrol,
-        A.PHEV: i["powertrain.phev_l_km"] * petrol + i["powertrain.phev_kwh_km"] * power,
-        A.BEV_SHORT: i["mode_choice.bev_kwh_km"] * power,
-        A.BEV_LONG: i["mode_choice.bev_kwh_km"] * i["powertrain.bev_long_kwh_factor"] * power,
-        A.FCEV: i["powertrain.fcev_kg_km"] * i["fleets.hydrogen_cny_kg"],
-    }
+    own, beside = use_km(kind, i)
+    price = {A.FCEV: i["fleets.hydrogen_cny_kg"], A.BEV_SHORT: power, A.BEV_LONG: power}.get(kind, petrol)
+    km = {kind: (min(limit, own) if kind in (A.ICE, A.HEV) else own) * price + beside * power}
     return km[kind] * i["powertrain.km_year"]
 
 

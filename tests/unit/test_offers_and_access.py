@@ -150,8 +150,9 @@ def test_a_limit_on_fuel_use_saves_petrol_and_costs_money() -> None:
     )
     assert limited.petrol_l_km[Alternative.ICE] == 0.045
     assert limited.petrol_l_km[Alternative.HEV] == 0.045
-    half = 50 * year_inputs(2024)["vehicle_prices.fuel_saving_cny_percent"]
-    assert limited.price_cny[Alternative.ICE] - base.price_cny[Alternative.ICE] == pytest.approx(half)
+    saved_percent = 100 * (1 - 0.045 / base.petrol_l_km[Alternative.ICE])
+    dearer = saved_percent * year_inputs(2024)["vehicle_prices.fuel_saving_cny_percent"]
+    assert limited.price_cny[Alternative.ICE] - base.price_cny[Alternative.ICE] == pytest.approx(dearer)
     assert np.array_equal(limited.price_cny[NEV], base.price_cny[NEV])
 
 

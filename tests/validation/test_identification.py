@@ -16,10 +16,9 @@ from transport_abm.policy.inputs import Draw, shipped_catalogue, year_inputs
 
 
 def test_shipped_constants_are_those_identified_on_the_purchases_of_2021() -> None:
-    """At a fifth of the sample of the shipped ones, so up to what the draw of buyers moves them."""
-    found = identify_powertrain(open_city("beijing-reference")[0], sample=0.01)
+    found = identify_powertrain(open_city("beijing-reference")[0], sample=0.05)
     shipped = year_inputs(2021)
-    assert found == pytest.approx({path: shipped[path] for path in found}, abs=0.05)
+    assert found == pytest.approx({path: shipped[path] for path in found}, abs=0.002)
 
 
 def test_other_weights_of_the_choice_buy_the_same_in_2021() -> None:

@@ -18,6 +18,7 @@ from transport_abm.agents.tours import Tours
 from transport_abm.core.draws import Stream, stream_key, uniform
 from transport_abm.core.vocabulary import NEST_OF_MODE, Mode, Nest, PersonStatus, Purpose, ValueOfTimeClass
 from transport_abm.networks.city import Fares, Zones
+from transport_abm.policy.fuels import household_prices_cny
 from transport_abm.policy.inputs import YearInputs
 
 WEEKDAYS = 5
@@ -76,9 +77,7 @@ def choice_terms(constant: NDArray[np.float64], fares: Fares, inputs: YearInputs
         for path, value in inputs.items()
         if path.startswith("mode_choice.")
     }
-    petrol = inputs["prices.petrol_cny_l"] * inputs["prices.petrol_factor"]
-    home_electricity = inputs["prices.electricity_home_cny_kwh"] * inputs["prices.electricity_factor"]
-    public_electricity = inputs["prices.electricity_public_cny_kwh"] * inputs["prices.electricity_factor"]
+    petrol, home_electricity, public_electricity = household_prices_cny(inputs, inputs.year)
     at_home = mc["home_charging_share"]
     taxi = inputs["fares.taxi_factor"]
     # Separate lanes make riding more attractive; the factor is one at the share that holds in the base year.

@@ -20,7 +20,7 @@ from transport_abm.agents.cars.access import (
 )
 from transport_abm.agents.cars.applications import build_applicants, identify_pools, update_applicants
 from transport_abm.agents.cars.desire import calibrate_desire, choose_desire
-from transport_abm.agents.cars.offers import GivenUp, Offers, offers
+from transport_abm.agents.cars.offers import GivenUp, Offers, limited_use, offers
 from transport_abm.agents.cars.plates import (
     PlateYear,
     allocate_plates,
@@ -58,6 +58,8 @@ PURCHASES = 8
 """Purchases set aside for the draws of one household: four on kept plates, four on new ones."""
 NEW_PLATE = 4
 OIL = (Powertrain.ICE, Powertrain.HEV)
+OLDEST_YEAR = 60
+"""Age up to which limits on fuel use are remembered [year]."""
 POOLS = (PlateKind.ORDINARY, PlateKind.NEW_ENERGY)
 
 
@@ -80,6 +82,8 @@ class Vehicles:
     registered_nev: float
     """New-energy vehicles ever registered [vehicles]."""
     plate_year: PlateYear | None = None
+    limited_use: F64 = field(default_factory=lambda: np.ones((len(Powertrain), OLDEST_YEAR + 1)))
+    """Fuel of private cars under the limit of their year of registration over that without, by powertrain and age [1]."""
     unit_plate_count: I64 = field(default_factory=lambda: np.zeros(len(POOLS), np.int64))
     """Plates of the year that units put on a car, by pool [plates]."""
     work: FleetWork = field(default_factory=FleetWork)
@@ -276,6 +280,8 @@ def change_cars(
     count_cars(households, vehicles.cars)
     update_home_posts(vehicles.access, households)
     book.check()
+    vehicles.limited_use[:, 1:] = vehicles.limited_use[:, :-1].copy()
+    vehicles.limited_use[:, 0] = limited_use(inputs)
     vehicles.plate_year, vehicles.wait_year = plate_year, plate_year.wait_year
     vehicles.registered_nev += float(book.new[:, IS_NEW_ENERGY].sum()) / sample
 

@@ -107,7 +107,7 @@ class Account:
         return np.asarray(self.scope_co2_t * G_PER_T / self.turnover_tkm[:, None])
 
 
-def build_account(activity: Activity, inputs: Mapping[str, float]) -> Account:
+def build_account(activity: Activity, inputs: Mapping[str, float], limited_use: F64 | None = None) -> Account:
     """The carbon account of an activity.
 
     Parameters
@@ -116,6 +116,8 @@ def build_account(activity: Activity, inputs: Mapping[str, float]) -> Account:
         What moves in the year.
     inputs
         Values of the year.
+    limited_use
+        Fuel of private cars under a limit on new ones over that without it, shape (powertrains, ages) [1].
 
     Returns
     -------
@@ -128,7 +130,7 @@ def build_account(activity: Activity, inputs: Mapping[str, float]) -> Account:
         If a kind of vehicle or the year's grid has no factor.
     """
     factor = build_factors(inputs, activity.year) / KG_PER_T
-    energy = energy_by_kind(activity, inputs)
+    energy = energy_by_kind(activity, inputs, limited_use=limited_use)
     working = energy_by_kind(activity, inputs, operating_only=True)
     grid_share = _grid_share(energy, inputs)
     co2 = _co2(energy, factor, grid_share)

@@ -29,7 +29,9 @@ def size_factor(size: Size, inputs: Mapping[str, float]) -> float:
     return inputs[f"energy.{size.name.lower()}_factor"]
 
 
-def energy_of_rows(activity: Activity, inputs: Mapping[str, float]) -> tuple[F64, F64]:
+def energy_of_rows(
+    activity: Activity, inputs: Mapping[str, float], limited_use: F64 | None = None
+) -> tuple[F64, F64]:
     """Energy of each row of an activity.
 
     Parameters
@@ -38,6 +40,9 @@ def energy_of_rows(activity: Activity, inputs: Mapping[str, float]) -> tuple[F64
         What moves in the year.
     inputs
         Values of the year; needs ``energy``, and ``mode_choice.e_bike_kwh_km``.
+    limited_use
+        Fuel of private cars under the limit of the year they were registered in over that without one, shape
+        (powertrains, ages) [1]; no limit by default.
 
     Returns
     -------
@@ -63,6 +68,8 @@ def energy_of_rows(activity: Activity, inputs: Mapping[str, float]) -> tuple[F64
             range_km=activity.range_km[row],
         )  # fmt: skip
         km = activity.vehicle_km[row] * size_factor(Size(size), inputs)
+        if limited_use is not None and consumer == VehicleClass.PRIVATE_CAR:
+            km = km * limited_use[powertrain, np.minimum(activity.age[row], limited_use.shape[1] - 1)]
         own[row], beside[row] = km * use, km * electricity
     return own, beside
 
@@ -81,7 +88,13 @@ def _of_others(
     return np.asarray(activity.passenger_km[row] * inputs["energy.metro_kwh_pkm"])
 
 
-def energy_by_kind(activity: Activity, inputs: Mapping[str, float], *, operating_only: bool = False) -> F64:
+def energy_by_kind(
+    activity: Activity,
+    inputs: Mapping[str, float],
+    *,
+    operating_only: bool = False,
+    limited_use: F64 | None = None,
+) -> F64:
     """Energy of an activity by consumer, powertrain, fuel and district.
 
     Parameters
@@ -92,6 +105,8 @@ def energy_by_kind(activity: Activity, inputs: Mapping[str, float], *, operating
         Values of the year.
     operating_only
         Only rows of operating transport.
+    limited_use
+        As in `energy_of_rows`.
 
     Returns
     -------
@@ -104,7 +119,7 @@ def energy_by_kind(activity: Activity, inputs: Mapping[str, float], *, operating
     MissingFactorError
         As in `energy_of_rows`.
     """
-    own, beside = energy_of_rows(activity, inputs)
+    own, beside = energy_of_rows(activity, inputs, limited_use)
     if operating_only:
         own, beside = np.where(activity.operating, own, 0.0), np.where(activity.operating, beside, 0.0)
     count = activity.district_count

@@ -164,4 +164,4 @@ def carbon_year(
         district_share=people / people.sum(),
         year=year,
     )
-    return build_account(activity, inputs)
+    return build_account(activity, inputs, vehicles.limited_use)

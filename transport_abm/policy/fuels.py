@@ -198,3 +198,42 @@ def carbon_cost_cny(fuel: Fuel, inputs: Mapping[str, float], year: int) -> float
 def fuel_tax_cny(fuel: Fuel, inputs: Mapping[str, float]) -> float:
     """Further tax on one unit of a fuel [CNY/L]: on petrol and diesel, zero for others."""
     return inputs["energy.fuel_tax_cny_l"] if fuel in (Fuel.PETROL, Fuel.DIESEL) else 0.0
+
+
+def levies_cny(fuel: Fuel, inputs: Mapping[str, float], year: int, *, passed: float = 1.0) -> float:
+    """What the further fuel tax and the carbon price add to one unit of a fuel.
+
+    Parameters
+    ----------
+    fuel
+        Fuel.
+    inputs
+        Values of the year.
+    year
+        Calendar year.
+    passed
+        Share of the carbon price that reaches the buyer [1].
+
+    Returns
+    -------
+    float
+        [CNY for each litre, m3, kg or kWh].
+    """
+    tax = fuel_tax_cny(fuel, inputs)
+    # Without a carbon price no factor of a grid is asked for.
+    return tax + (
+        passed * carbon_cost_cny(fuel, inputs, year) if inputs["energy.carbon_price_cny_t"] else 0.0
+    )
+
+
+def household_prices_cny(inputs: Mapping[str, float], year: int) -> tuple[float, float, float]:
+    """What a household pays: petrol [CNY/L], electricity at home and at a public post [CNY/kWh], levies included."""
+    passed = inputs["vehicle_prices.carbon_pass_share"]
+    petrol = inputs["prices.petrol_cny_l"] * inputs["prices.petrol_factor"]
+    factor = inputs["prices.electricity_factor"]
+    power = levies_cny(Fuel.ELECTRICITY, inputs, year, passed=passed)
+    return (
+        petrol + levies_cny(Fuel.PETROL, inputs, year, passed=passed),
+        inputs["prices.electricity_home_cny_kwh"] * factor + power,
+        inputs["prices.electricity_public_cny_kwh"] * factor + power,
+    )

@@ -16,9 +16,11 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from transport_abm.agents.energy_use import energy_use
+from transport_abm.agents.vehicles import FUEL_OF_CAR
 from transport_abm.core.errors import Fault, ParameterError
-from transport_abm.core.vocabulary import NEW_ENERGY, Fuel, Powertrain
-from transport_abm.policy.fuels import carbon_cost_cny, fuel_tax_cny
+from transport_abm.core.vocabulary import NEW_ENERGY, Fuel, Powertrain, VehicleClass
+from transport_abm.policy.fuels import household_prices_cny
 from transport_abm.policy.inputs import YearInputs
 
 F64 = NDArray[np.float64]
@@ -52,6 +54,8 @@ POWERTRAIN_OF = np.array(
 
 IS_NEW_ENERGY = np.isin(POWERTRAIN_OF, [int(p) for p in NEW_ENERGY])
 IS_BATTERY = np.isin(POWERTRAIN_OF, int(Powertrain.BEV))
+LIMITED = (Alternative.ICE, Alternative.HEV)
+"""Oil cars, for which the limit on fuel use holds."""
 WITH_PACK = (Alternative.PHEV, Alternative.BEV_SHORT, Alternative.BEV_LONG)
 SUBSIDISED = (Alternative.PHEV, Alternative.BEV_SHORT, Alternative.BEV_LONG, Alternative.FCEV)
 PERCENT = 100.0
@@ -121,22 +125,10 @@ def offers(inputs: YearInputs) -> Offers:
     ParameterError
         If a price is missing, or is not above zero; all of one kind are named.
     """
-    petrol = np.zeros(len(Alternative))
-    petrol[Alternative.ICE] = min(
-        inputs["mode_choice.ice_l_km"], inputs["powertrain.fuel_use_limit_l_100km"] / PERCENT
-    )
-    petrol[Alternative.HEV] = min(
-        inputs["powertrain.hev_l_km"], inputs["powertrain.fuel_use_limit_l_100km"] / PERCENT
-    )
-    petrol[Alternative.PHEV] = inputs["powertrain.phev_l_km"]
-    electricity = np.zeros(len(Alternative))
-    electricity[Alternative.PHEV] = inputs["powertrain.phev_kwh_km"]
-    electricity[Alternative.BEV_SHORT] = inputs["mode_choice.bev_kwh_km"]
-    electricity[Alternative.BEV_LONG] = (
-        inputs["mode_choice.bev_kwh_km"] * inputs["powertrain.bev_long_kwh_factor"]
-    )
-    hydrogen = np.zeros(len(Alternative))
-    hydrogen[Alternative.FCEV] = inputs["powertrain.fcev_kg_km"]
+    petrol, electricity, hydrogen = _use_km(inputs)
+    limit = inputs["powertrain.fuel_use_limit_l_100km"] / PERCENT
+    for kind in LIMITED:
+        petrol[kind] = min(petrol[kind], limit)
     price = _price_cny(inputs, petrol)
     available = np.ones(len(Alternative), np.bool_)
     available[Alternative.FCEV] = inputs["powertrain.fcev_offered"] >= 1.0
@@ -155,14 +147,40 @@ def offers(inputs: YearInputs) -> Offers:
     )  # fmt: skip
 
 
+def _use_km(inputs: YearInputs) -> tuple[F64, F64, F64]:
+    """Petrol, electricity and hydrogen of a kilometre of a car registered in the year, at the usual speed of cars."""
+    petrol, electricity, hydrogen = (np.zeros(len(Alternative)) for _ in range(3))
+    speed = inputs["energy.private_car_usual_kmh"]
+    for kind in Alternative:
+        powertrain = Powertrain(POWERTRAIN_OF[kind])
+        fuel = Fuel(FUEL_OF_CAR[powertrain])
+        own, beside = energy_use(
+            VehicleClass.PRIVATE_CAR, powertrain, fuel, inputs, speed_kmh=speed, registered_year=inputs.year,
+            range_km=inputs[f"powertrain.range_{kind.name.lower()}_km"],
+        )  # fmt: skip
+        {Fuel.PETROL: petrol, Fuel.ELECTRICITY: electricity, Fuel.HYDROGEN: hydrogen}[fuel][kind] = own
+        electricity[kind] += beside
+    return petrol, electricity, hydrogen
+
+
+def limited_use(inputs: YearInputs) -> F64:
+    """Fuel of cars registered in the year under the limit over that without it, by powertrain [1]."""
+    free, limit = _use_km(inputs)[0], inputs["powertrain.fuel_use_limit_l_100km"] / PERCENT
+    out = np.ones(len(Powertrain))
+    for kind in LIMITED:
+        out[POWERTRAIN_OF[kind]] = min(1.0, limit / free[kind])
+    return out
+
+
 def _price_cny(inputs: YearInputs, petrol: F64) -> F64:
     """Prices with VAT: packs at the year's price, and what a limit on fuel use costs oil cars."""
     price = inputs.array("vehicle_prices.{}_cny", Alternative)
     pack = inputs["vehicle_prices.battery_cny_kwh"] * inputs["vehicle_prices.battery_factor"]
     kwh = inputs.array("vehicle_prices.pack_{}_kwh", WITH_PACK)
     price[list(WITH_PACK)] += kwh * pack * inputs["vehicle_prices.battery_markup"]
-    for kind, path in ((Alternative.ICE, "mode_choice.ice_l_km"), (Alternative.HEV, "powertrain.hev_l_km")):
-        saved_percent = PERCENT * (1.0 - petrol[kind] / inputs[path])
+    free = _use_km(inputs)[0]
+    for kind in LIMITED:
+        saved_percent = PERCENT * (1.0 - petrol[kind] / free[kind])
         price[kind] += saved_percent * inputs["vehicle_prices.fuel_saving_cny_percent"]
     faults = [
         Fault(f"offers of {inputs.year}", f"price of {kind.name}", "more than 0 CNY", f"{price[kind]:g}")
@@ -193,15 +211,7 @@ def _trade_cny(inputs: YearInputs) -> F64:
 
 def _energy_cny(inputs: YearInputs, petrol: F64, electricity: F64, hydrogen: F64) -> F64:
     """Energy of a year, without and with a home post."""
-    passed = inputs["vehicle_prices.carbon_pass_share"]
-    added = {
-        fuel: fuel_tax_cny(fuel, inputs) + passed * carbon_cost_cny(fuel, inputs, inputs.year)
-        for fuel in (Fuel.PETROL, Fuel.ELECTRICITY)
-    }
-    petrol_cny_l = inputs["prices.petrol_cny_l"] * inputs["prices.petrol_factor"] + added[Fuel.PETROL]
-    factor = inputs["prices.electricity_factor"]
-    public = inputs["prices.electricity_public_cny_kwh"] * factor + added[Fuel.ELECTRICITY]
-    home = inputs["prices.electricity_home_cny_kwh"] * factor + added[Fuel.ELECTRICITY]
+    petrol_cny_l, home, public = household_prices_cny(inputs, inputs.year)
     share = inputs["access.home_kwh_share"]
     hydrogen_cny_kg = inputs["fleets.hydrogen_cny_kg"]
     without = petrol * petrol_cny_l + hydrogen * hydrogen_cny_kg + electricity * public

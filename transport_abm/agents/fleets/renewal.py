@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from transport_abm.core.draws import Stream, uniform
 from transport_abm.core.errors import Fault, ParameterError
 from transport_abm.core.vocabulary import NEW_ENERGY, Fuel, Powertrain
-from transport_abm.policy.fuels import carbon_cost_cny, fuel_tax_cny
+from transport_abm.policy.fuels import levies_cny
 from transport_abm.policy.inputs import YearInputs
 
 F64 = NDArray[np.float64]
@@ -103,11 +103,9 @@ def fuel_price_cny(inputs: Mapping[str, float]) -> F64:
     price[Fuel.LNG] = inputs["fleets.lng_cny_kg"]
     price[Fuel.ELECTRICITY] = inputs["fleets.electricity_cny_kwh"] * inputs["prices.electricity_factor"]
     price[Fuel.HYDROGEN] = inputs["fleets.hydrogen_cny_kg"]
-    price += [fuel_tax_cny(fuel, inputs) for fuel in Fuel]
-    if inputs["energy.carbon_price_cny_t"]:
-        if not isinstance(inputs, YearInputs):
-            raise TypeError("a carbon price needs the inputs of a year, for the grid of that year")
-        price += [carbon_cost_cny(fuel, inputs, inputs.year) for fuel in Fuel]
+    if inputs["energy.carbon_price_cny_t"] and not isinstance(inputs, YearInputs):
+        raise TypeError("a carbon price needs the inputs of a year, for the grid of that year")
+    price += [levies_cny(fuel, inputs, getattr(inputs, "year", 0)) for fuel in Fuel]
     return price
 
 
