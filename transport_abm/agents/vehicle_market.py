@@ -18,7 +18,7 @@ from transport_abm.agents.cars.access import (
     update_access,
     update_home_posts,
 )
-from transport_abm.agents.cars.applications import build_applicants, identify_pools, update_applicants
+from transport_abm.agents.cars.applications import build_applicants, update_applicants
 from transport_abm.agents.cars.desire import calibrate_desire, choose_desire
 from transport_abm.agents.cars.offers import GivenUp, Offers, limited_use, offers
 from transport_abm.agents.cars.plates import (
@@ -28,6 +28,7 @@ from transport_abm.agents.cars.plates import (
     expected_wait_year,
     use_plates,
 )
+from transport_abm.agents.cars.pool_choice import identify_pools
 from transport_abm.agents.cars.powertrain import Peers, choose_powertrain, peer_share, pool_value
 from transport_abm.agents.cars.stock import add_cars, build_cars, count_cars, registered_before
 from transport_abm.agents.cars.turnover import Given, count_private, may_replace, turn_over

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from transport_abm.agents.cars.kernels_plates import find_members, keep_first
 from transport_abm.agents.cars.plate_rules import (
@@ -31,6 +30,7 @@ from transport_abm.agents.cars.plate_rules import (
     score_growth,
     smallest,
 )
+from transport_abm.agents.cars.pool_choice import prefers_new_energy
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.agents.vehicles import Applicants, Cars
 from transport_abm.core.draws import Stream, uniform
@@ -320,52 +320,6 @@ def _grow(applicants: Applicants, members: Members, inputs: YearInputs) -> None:
     applicants.score[rows] += growth.astype(np.float32)
 
 
-def identify_pools(applicants: Applicants, pool_value: F64, inputs: YearInputs) -> float:
-    """Constant of the new-energy pool at which those who wait would choose as they did.
-
-    Parameters
-    ----------
-    applicants
-        The pools of the base year, whose sizes are published.
-    pool_value
-        Value of an ordinary and of a new-energy plate in the base year, shape (households, 2).
-    inputs
-        Parameters of the base year.
-
-    Returns
-    -------
-    float
-        To be added to the value of a new-energy plate [utility]; zero where nobody waits in one of the pools.
-    """
-    rows = _rows(applicants, INDIVIDUAL)
-    share = float(np.mean(applicants.pool[rows] == NEW_ENERGY)) if len(rows) else 0.0
-    if not 0.0 < share < 1.0:
-        return 0.0
-    scale = inputs["plates.pool_scale"]
-    value = pool_value[applicants.household[rows]]
-    gain = scale * (value[:, NEW_ENERGY] - value[:, ORDINARY]) + inputs["plates.pool_constant_new_energy"]
-
-    def excess(constant: float) -> float:
-        return float(np.mean(0.5 * (1.0 + np.tanh(0.5 * (gain + constant))))) - share
-
-    return float(brentq(excess, -FARTHEST, FARTHEST)) / scale if scale else 0.0
-
-
-FARTHEST = 100.0
-"""Bound of the constant of the new-energy pool [utility]."""
-
-
-def _prefers_new_energy(
-    address: I64, kind: ApplicantKind, value: F64, inputs: YearInputs, seed: int
-) -> NDArray[np.int8]:
-    """Pool that each would choose now, by logit against a lasting draw."""
-    scale, constant = inputs["plates.pool_scale"], inputs["plates.pool_constant_new_energy"]
-    gain = scale * (value[:, NEW_ENERGY] - value[:, ORDINARY]) + constant
-    chance = 0.5 * (1.0 + np.tanh(0.5 * gain))
-    taste = uniform(seed, Stream.POOL, address, 0, int(kind))
-    return np.where(taste < chance, NEW_ENERGY, ORDINARY).astype(np.int8)
-
-
 def _reconsider(applicants: Applicants, pool_value: F64, inputs: YearInputs, year: int, seed: int) -> None:
     """Some of those who wait choose again; individuals who change lose their place, families keep points."""
     for kind in (FAMILY, INDIVIDUAL):
@@ -373,7 +327,7 @@ def _reconsider(applicants: Applicants, pool_value: F64, inputs: YearInputs, yea
         u = uniform(seed, Stream.APPLICATION, applicants.address[rows], year, K_RECONSIDER + int(kind))
         rows = rows[u < inputs["plates.reconsider_share"]]
         value = pool_value[applicants.household[rows]]
-        pool = _prefers_new_energy(applicants.address[rows], kind, value, inputs, seed)
+        pool = prefers_new_energy(applicants.address[rows], kind, value, inputs, seed)
         changes = pool != applicants.pool[rows]
         applicants.pool[rows[changes]] = pool[changes]
         if kind == INDIVIDUAL:
@@ -434,7 +388,7 @@ def _join(
     )  # fmt: skip
     applicants.score[rows] = score.astype(np.float32)
     applicants.address[rows] = households.id[home]
-    applicants.pool[rows] = _prefers_new_energy(households.id[home], FAMILY, pool_value[home], inputs, seed)
+    applicants.pool[rows] = prefers_new_energy(households.id[home], FAMILY, pool_value[home], inputs, seed)
     already[home] = True
     return already
 
@@ -472,5 +426,5 @@ def _apply(
     applicants.append(
         len(home), household=home, person=person, kind=np.int8(INDIVIDUAL), address=address,
         since_year=np.int16(year),
-        pool=_prefers_new_energy(address, INDIVIDUAL, pool_value[home], inputs, seed),
+        pool=prefers_new_energy(address, INDIVIDUAL, pool_value[home], inputs, seed),
     )  # fmt: skip
