@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from transport_abm.agents.fleets.buses import km_scale
 from transport_abm.agents.fleets.fleets import fleet_km
 from transport_abm.agents.fleets.vans import van_km_year
 from transport_abm.agents.tables import Households
@@ -150,6 +152,8 @@ def carbon_year(
     """
     year, zones, fleets, work = inputs.year, city.zones, vehicles.fleets, vehicles.work
     assert work.freight is not None
+    # Lines of the city stand for more lines than are drawn, or for fewer.
+    weekday = replace(weekday, bus_km=np.asarray(weekday.bus_km) * km_scale(fleets.lines, inputs))
     people = np.bincount(zones.district, zones.residents + zones.jobs, minlength=len(city.districts.name_en))
     activity = year_activity(
         stock_of_cars(vehicles.cars, households, zones.district, 1.0 / sample),

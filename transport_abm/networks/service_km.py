@@ -25,7 +25,7 @@ def segment_km_day(transit: TransitNetwork, inputs: Inputs, year: int) -> F64:
     transit
         Lines and patterns.
     inputs
-        Headway factors and the delay of openings.
+        Headway factors, the delay of openings and ``transit_supply.night_service_h``.
     year
         Calendar year.
 
@@ -35,10 +35,14 @@ def segment_km_day(transit: TransitNetwork, inputs: Inputs, year: int) -> F64:
         By call, for the segment that leaves it [km/day]; zero where a line does not run.
     """
     departures = np.zeros(transit.n_lines)
+    hours = {
+        **dict(zip(Period, PERIOD_LENGTH_H, strict=True)),
+        Period.NIGHT: inputs["transit_supply.night_service_h"],
+    }
     for period in Period:
         headway = line_headway_min(transit, inputs, period)
         departures += np.divide(
-            PERIOD_LENGTH_H[period] * MINUTES,
+            hours[period] * MINUTES,
             headway,
             out=np.zeros(len(headway)),
             where=np.isfinite(headway) & (headway > 0),

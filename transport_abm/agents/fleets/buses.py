@@ -33,8 +33,9 @@ from transport_abm.agents.fleets.turnover import SlotVehicles
 from transport_abm.agents.vehicles import VehicleBook
 from transport_abm.core.columns import Column
 from transport_abm.core.draws import Stream, uniform
-from transport_abm.core.vocabulary import PERIOD_LENGTH_H, Period, TransitMode, VehicleClass
+from transport_abm.core.vocabulary import Period, TransitMode, VehicleClass
 from transport_abm.networks.city import City
+from transport_abm.networks.service_km import line_km_day
 from transport_abm.networks.transit_service import line_headway_min, pattern_runs
 
 F64 = NDArray[np.float64]
@@ -99,12 +100,11 @@ def bus_service(city: City, inputs: Mapping[str, float], year: int) -> BusServic
     km = (metres[transit.pattern_indptr[1:]] - metres[transit.pattern_indptr[:-1]]) / 1e3
     line_km = np.bincount(transit.pattern_line[runs], km[runs], minlength=transit.n_lines)
     per_hour = np.stack([60.0 / line_headway_min(transit, inputs, period) for period in Period], axis=1)
-    hours = np.array(PERIOD_LENGTH_H)
-    hours[Period.NIGHT] = inputs["transit_supply.night_service_h"]
     cycle_h = (
         line_km / inputs["transit_supply.bus_speed_kmh"] * (1.0 + inputs["transit_supply.bus_layover_share"])
     )
-    return BusService(cycle_h * per_hour.max(axis=1), line_km * (per_hour @ hours) * _DAY_YEAR)
+    km_day = np.where(transit.line_mode == TransitMode.BUS, line_km_day(transit, inputs, year), 0.0)
+    return BusService(cycle_h * per_hour.max(axis=1), km_day * _DAY_YEAR)
 
 
 def line_districts(city: City) -> tuple[NDArray[np.int16], F64]:
