@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transport_abm.agents.mode_choice import driving_cny_km
 from transport_abm.agents.workplaces import PlaceFit, WorkplaceFit
 from transport_abm.core.cache import cache_folder
 from transport_abm.core.vocabulary import Mode
 from transport_abm.networks.city import City
 from transport_abm.networks.open_city import VERSION_KEY
 from transport_abm.networks.travel import TravelStart
-from transport_abm.policy.fuels import household_prices_cny
 from transport_abm.policy.inputs import BASE_YEAR, shipped_catalogue, year_inputs
 
 FIT_SEED = 20201231
@@ -43,7 +43,7 @@ UNREAD_AREAS = frozenset(
     ("access", "carbon", "cars", "energy", "fleets", "freight", "plates", "powertrain", "vehicle_prices")
 )
 """Areas of the catalogue that the fit does not read, but for what driving costs: who holds which vehicle is given."""
-VERSION = 1
+VERSION = 2
 """Raised by hand whenever the fit or the mechanisms it runs change, so that old constants are not used again."""
 
 
@@ -121,8 +121,8 @@ def fit_key(city_digest: str, overrides: Mapping[str, float]) -> str:
     catalogue = shipped_catalogue()
     content = [
         VERSION, city_digest, FIT_SEED, FIT_SAMPLE, sorted(item for item in overrides.items() if _matters(item[0])),
-        # Of the areas that are left out, the fit feels only what driving costs.
-        [float(f"{price:.6g}") for price in household_prices_cny(year_inputs(BASE_YEAR, overrides), BASE_YEAR)],
+        # Of the areas that are left out, the fit feels only what a kilometre of driving costs.
+        [float(f"{cost:.6g}") for cost in driving_cny_km(year_inputs(BASE_YEAR, overrides))],
         sorted((path, row.value) for path, row in catalogue.parameters.items() if _matters(path)),
         sorted((path, row.years, row.values) for path, row in catalogue.series.items() if _matters(path)),
     ]  # fmt: skip

@@ -92,7 +92,7 @@ def test_metro_uses_energy_by_car_km_with_stations_and_by_passenger_where_no_car
     account = build_account(build_activity(some, full_stock(), inputs, 2020), inputs)
     used = account.energy[:, P.BEV, F.ELECTRICITY, 0]
     assert used[Consumer.METRO] == pytest.approx(kwh, rel=1e-12)
-    assert used[Consumer.E_BIKE] == pytest.approx(100.0 * inputs["mode_choice.e_bike_kwh_km"], rel=1e-12)
+    assert used[Consumer.E_BIKE] == pytest.approx(100.0 * inputs["energy.e_bike_kwh_km"], rel=1e-12)
     assert used[Consumer.RAIL] == pytest.approx(10.5, rel=1e-12)
     assert account.energy_tj.sum() == pytest.approx(used.sum() * 3.6e-6, rel=1e-12)
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.naive_fleets import cheapest, present_value_cny, stock_by_age
+from transport_abm.agents.energy_use import energy_use
 from transport_abm.agents.fleets.cohorts import (
     AGE_COUNT,
     add_cohort,
@@ -25,6 +26,7 @@ from transport_abm.agents.fleets.renewal import (
     DIESEL,
     PETROL,
     PETROL_HEV,
+    PETROL_PHEV,
     annuity,
     choose_replacement,
     fuel_price_cny,
@@ -116,7 +118,7 @@ def test_a_cheaper_option_wins_vehicles_and_moves_none_between_others(
 
 
 def test_the_cost_of_ownership_is_the_sum_of_its_years() -> None:
-    offers = read_offers(INPUTS, "fleets.taxi", (PETROL, PETROL_HEV, BEV))
+    offers = read_offers(INPUTS, "fleets.taxi", (PETROL, PETROL_HEV, BEV), VehicleClass.TAXI, year=2021)
     km = 90_000.0
     rate = INPUTS["fleets.hurdle_rate"]
     got = total_cost_cny(offers, km, INPUTS)[0]
@@ -129,6 +131,32 @@ def test_the_cost_of_ownership_is_the_sum_of_its_years() -> None:
             rate,
         )
         assert got[j] == pytest.approx(expected, rel=1e-12)
+
+
+def test_operators_reckon_with_the_energy_that_the_account_counts() -> None:
+    price = fuel_price_cny(INPUTS)
+    options = (PETROL, PETROL_PHEV, BEV)
+    got = read_offers(INPUTS, "fleets.ride_hail", options, VehicleClass.RIDE_HAIL, year=2021)
+    for option, running in zip(options, got.running_cny_km, strict=True):
+        own, beside = energy_use(
+            VehicleClass.RIDE_HAIL, option.powertrain, option.fuel, INPUTS,
+            speed_kmh=INPUTS["energy.ride_hail_usual_kmh"], registered_year=2021,
+        )  # fmt: skip
+        upkeep = INPUTS[f"fleets.ride_hail.{option.name}_upkeep_cny_km"]
+        energy = own * price[option.fuel] + beside * price[Fuel.ELECTRICITY]
+        assert running == pytest.approx(energy + upkeep, rel=1e-12)
+
+
+def test_a_later_vehicle_and_a_smaller_one_cost_less_energy() -> None:
+    def energy(year: int, size_factor: float = 1.0) -> float:
+        offers = read_offers(
+            INPUTS, "freight.heavy", (DIESEL,), VehicleClass.TRUCK, year=year, size_factor=size_factor
+        )
+        return float(offers.running_cny_km[0] - INPUTS["freight.heavy.diesel_upkeep_cny_km"])
+
+    gain = INPUTS["energy.heavy_improvement_share"]
+    assert energy(2025) / energy(2021) == pytest.approx(np.exp(-4 * gain), rel=1e-12)
+    assert energy(2021, 0.42) / energy(2021) == pytest.approx(0.42, rel=1e-12)
 
 
 def test_annuity_of_no_interest_is_the_number_of_years() -> None:

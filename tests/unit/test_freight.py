@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.naive_freight import goods_city, longest_tour
+from transport_abm.agents.energy_use import usual_use
 from transport_abm.agents.fleets.deliveries import (
     DeliveryWork,
     Market,
@@ -227,7 +228,7 @@ def test_the_carbon_price_is_paid_once_on_every_unit_of_fuel() -> None:
     more = truck_costs("heavy", paid, 4.0) - truck_costs("heavy", free, 4.0)
     units = paid["freight.heavy.km_year"] * annuity(0.08, paid["freight.heavy.service_year"])
     for option, extra in zip(TRUCK_OPTIONS, more, strict=True):
-        use = paid[f"freight.heavy.{option.name}_use_km"]
+        use, _ = usual_use(VehicleClass.TRUCK, option.powertrain, option.fuel, paid, registered_year=year)
         assert extra == pytest.approx(units * use * carbon_cost_cny(option.fuel, paid, year))
 
 

@@ -290,6 +290,39 @@ def energy_use(
     )
 
 
+def usual_use(
+    class_: VehicleClass,
+    powertrain: Powertrain,
+    fuel: Fuel,
+    inputs: Mapping[str, float],
+    *,
+    registered_year: float,
+    range_km: float = 0.0,
+) -> tuple[float, float]:
+    """What buyers, operators and drivers reckon with: `energy_use` at the usual speed of the class, mean of the year.
+
+    Parameters
+    ----------
+    class_, powertrain, fuel, inputs, registered_year, range_km
+        As in `energy_use`.
+
+    Returns
+    -------
+    tuple[float, float]
+        As in `energy_use`.
+
+    Raises
+    ------
+    MissingFactorError
+        As in `energy_use`.
+    """
+    own, beside = energy_use(
+        class_, powertrain, fuel, inputs, speed_kmh=inputs[f"energy.{class_.name.lower()}_usual_kmh"],
+        registered_year=registered_year, range_km=range_km,
+    )  # fmt: skip
+    return float(own), float(beside)
+
+
 def _speed(speed_kmh: ArrayLike, inputs: Mapping[str, float]) -> F64:
     """Speed within the range of the curves."""
     low, high = inputs["energy.speed_low_kmh"], inputs["energy.speed_high_kmh"]

@@ -13,10 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transport_abm.agents import kernels_choice as kernel
+from transport_abm.agents.energy_use import usual_use
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.agents.tours import Tours
 from transport_abm.core.draws import Stream, stream_key, uniform
-from transport_abm.core.vocabulary import NEST_OF_MODE, Mode, Nest, PersonStatus, Purpose, ValueOfTimeClass
+from transport_abm.core.vocabulary import (
+    NEST_OF_MODE,
+    Fuel,
+    Mode,
+    Nest,
+    PersonStatus,
+    Powertrain,
+    Purpose,
+    ValueOfTimeClass,
+    VehicleClass,
+)
 from transport_abm.networks.city import Fares, Zones
 from transport_abm.policy.fuels import household_prices_cny
 from transport_abm.policy.inputs import YearInputs
@@ -60,6 +71,28 @@ def year_shift(inputs: YearInputs) -> NDArray[np.float64]:
     return shift
 
 
+def driving_cny_km(inputs: YearInputs) -> tuple[float, float, float]:
+    """What energy costs those who drive: a petrol car, a battery car and an e-bike [CNY/km].
+
+    Cars of the years for which the energy curves hold stand for the stock; prices have the levies in them.
+    """
+    petrol, home, public = household_prices_cny(inputs, inputs.year)
+    at_home = inputs["mode_choice.home_charging_share"]
+    car = VehicleClass.PRIVATE_CAR
+    litre, _ = usual_use(
+        car, Powertrain.ICE, Fuel.PETROL, inputs, registered_year=inputs["energy.reference_ice_year"]
+    )
+    kwh, _ = usual_use(
+        car,
+        Powertrain.BEV,
+        Fuel.ELECTRICITY,
+        inputs,
+        registered_year=inputs["energy.reference_electric_year"],
+    )
+    charging = at_home * home + (1.0 - at_home) * public
+    return litre * petrol, kwh * charging, inputs["energy.e_bike_kwh_km"] * home
+
+
 def choice_terms(constant: NDArray[np.float64], fares: Fares, inputs: YearInputs) -> kernel.ChoiceTerms:
     """Coefficients of the utilities in a year.
 
@@ -73,12 +106,9 @@ def choice_terms(constant: NDArray[np.float64], fares: Fares, inputs: YearInputs
         Parameters of the year.
     """
     mc = {
-        path.removeprefix("mode_choice."): value
-        for path, value in inputs.items()
-        if path.startswith("mode_choice.")
+        path.removeprefix("mode_choice."): inputs[path] for path in inputs if path.startswith("mode_choice.")
     }
-    petrol, home_electricity, public_electricity = household_prices_cny(inputs, inputs.year)
-    at_home = mc["home_charging_share"]
+    ice_cny_km, bev_cny_km, e_bike_cny_km = driving_cny_km(inputs)
     taxi = inputs["fares.taxi_factor"]
     # Separate lanes make riding more attractive; the factor is one at the share that holds in the base year.
     riding = cycle_factor(inputs)
@@ -100,7 +130,7 @@ def choice_terms(constant: NDArray[np.float64], fares: Fares, inputs: YearInputs
         shared_cny_min=mc["shared_cny_min"],
         shared_first_cny=mc["shared_first_cny"],
         shared_first_min=mc["shared_first_min"],
-        e_bike_cny_km=mc["e_bike_kwh_km"] * home_electricity,
+        e_bike_cny_km=e_bike_cny_km,
         taxi_flag_cny=fares.taxi_flagfall_cny * taxi,
         taxi_flag_km=fares.taxi_flagfall_km,
         taxi_cny_km=fares.taxi_cny_km * taxi,
@@ -109,8 +139,8 @@ def choice_terms(constant: NDArray[np.float64], fares: Fares, inputs: YearInputs
         ride_hail_cny_min=mc["ride_hail_cny_min"] * taxi,
         hired_wait_weight=mc["hired_wait_weight"],
         ride_hail_wait_factor=mc["ride_hail_wait_factor"],
-        ice_cny_km=mc["ice_l_km"] * petrol,
-        bev_cny_km=mc["bev_kwh_km"] * (at_home * home_electricity + (1.0 - at_home) * public_electricity),
+        ice_cny_km=ice_cny_km,
+        bev_cny_km=bev_cny_km,
         passenger_cost_share=mc["passenger_cost_share"],
         credit_cny_km=mc["credit_car_kg_km"] * inputs["carbon_credit.cny_kg"],
         restricted_ring=float(RING_OF_TAIL_NUMBER),

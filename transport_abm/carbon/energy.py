@@ -39,7 +39,7 @@ def energy_of_rows(
     activity
         What moves in the year.
     inputs
-        Values of the year; needs ``energy``, and ``mode_choice.e_bike_kwh_km``.
+        Values of the year; needs ``energy``.
     limited_use
         Fuel of private cars under the limit of the year they were registered in over that without one, shape
         (powertrains, ages) [1]; no limit by default.
@@ -79,7 +79,7 @@ def _of_others(
 ) -> F64:
     """Electricity of metro, e-bikes and rail freight [kWh/year]."""
     if consumer is Consumer.E_BIKE:
-        return np.asarray(activity.vehicle_km[row] * inputs["mode_choice.e_bike_kwh_km"])
+        return np.asarray(activity.vehicle_km[row] * inputs["energy.e_bike_kwh_km"])
     if consumer is Consumer.RAIL:
         return np.asarray(activity.tonne_km[row] * inputs["energy.rail_kwh_tkm"])
     if activity.vehicle_km[row].sum() > 0.0:

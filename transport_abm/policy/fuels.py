@@ -37,6 +37,15 @@ class Grid(IntEnum):
 
 UNIT_OF_FUEL: tuple[str, ...] = ("L", "L", "m3", "kg", "kWh", "kg")
 """Unit of one of each fuel, in the order of `Fuel`."""
+_PRICE_OF_FUEL: tuple[tuple[str, str], ...] = (
+    ("prices.petrol_cny_l", "prices.petrol_factor"),
+    ("fleets.diesel_cny_l", ""),
+    ("fleets.cng_cny_m3", ""),
+    ("fleets.lng_cny_kg", ""),
+    ("fleets.electricity_cny_kwh", "prices.electricity_factor"),
+    ("fleets.hydrogen_cny_kg", ""),
+)
+"""Paths of the price of each fuel and of the factor on it, in the order of `Fuel`."""
 
 
 def heat_mj(inputs: Mapping[str, float]) -> F64:
@@ -226,14 +235,31 @@ def levies_cny(fuel: Fuel, inputs: Mapping[str, float], year: int, *, passed: fl
     )
 
 
+def pump_price_cny(fuel: Fuel, inputs: Mapping[str, float], year: int, *, passed: float = 1.0) -> float:
+    """Price of one unit of a fuel at the pump, or of electricity as operators buy it, levies included.
+
+    Parameters
+    ----------
+    fuel, inputs, year, passed
+        As in `levies_cny`.
+
+    Returns
+    -------
+    float
+        [CNY for each litre, m3, kg or kWh].
+    """
+    path, factor = _PRICE_OF_FUEL[fuel]
+    price = inputs[path] * (inputs[factor] if factor else 1.0)
+    return price + levies_cny(fuel, inputs, year, passed=passed)
+
+
 def household_prices_cny(inputs: Mapping[str, float], year: int) -> tuple[float, float, float]:
     """What a household pays: petrol [CNY/L], electricity at home and at a public post [CNY/kWh], levies included."""
     passed = inputs["vehicle_prices.carbon_pass_share"]
-    petrol = inputs["prices.petrol_cny_l"] * inputs["prices.petrol_factor"]
     factor = inputs["prices.electricity_factor"]
     power = levies_cny(Fuel.ELECTRICITY, inputs, year, passed=passed)
     return (
-        petrol + levies_cny(Fuel.PETROL, inputs, year, passed=passed),
+        pump_price_cny(Fuel.PETROL, inputs, year, passed=passed),
         inputs["prices.electricity_home_cny_kwh"] * factor + power,
         inputs["prices.electricity_public_cny_kwh"] * factor + power,
     )

@@ -16,7 +16,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from transport_abm.agents.energy_use import energy_use
+from transport_abm.agents.energy_use import usual_use
 from transport_abm.agents.vehicles import FUEL_OF_CAR
 from transport_abm.core.errors import Fault, ParameterError
 from transport_abm.core.vocabulary import NEW_ENERGY, Fuel, Powertrain, VehicleClass
@@ -150,12 +150,11 @@ def offers(inputs: YearInputs) -> Offers:
 def _use_km(inputs: YearInputs) -> tuple[F64, F64, F64]:
     """Petrol, electricity and hydrogen of a kilometre of a car registered in the year, at the usual speed of cars."""
     petrol, electricity, hydrogen = (np.zeros(len(Alternative)) for _ in range(3))
-    speed = inputs["energy.private_car_usual_kmh"]
     for kind in Alternative:
         powertrain = Powertrain(POWERTRAIN_OF[kind])
         fuel = Fuel(FUEL_OF_CAR[powertrain])
-        own, beside = energy_use(
-            VehicleClass.PRIVATE_CAR, powertrain, fuel, inputs, speed_kmh=speed, registered_year=inputs.year,
+        own, beside = usual_use(
+            VehicleClass.PRIVATE_CAR, powertrain, fuel, inputs, registered_year=inputs.year,
             range_km=inputs[f"powertrain.range_{kind.name.lower()}_km"],
         )  # fmt: skip
         {Fuel.PETROL: petrol, Fuel.ELECTRICITY: electricity, Fuel.HYDROGEN: hydrogen}[fuel][kind] = own

@@ -15,6 +15,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from transport_abm.agents.energy_use import bus_size_factor
 from transport_abm.agents.fleets import turnover
 from transport_abm.agents.fleets.cohorts import share_out
 from transport_abm.agents.fleets.operators import OperatorKind, Operators, city_scale, operators_of
@@ -350,8 +351,10 @@ def _buy(
     """Buy a bus for every entry of ``line`` and its slot."""
     emergency, length_class = _slot_traits(slot, inputs, seed)
     exempt = lines.mountain[line] | emergency
-    offers = read_offers(inputs, "fleets.bus", BUS_OPTIONS)
-    # prices and upkeep are taken to grow with the length as the energy does
+    offers = read_offers(
+        inputs, "fleets.bus", BUS_OPTIONS, _BUS, year=year, size_factor=1.0 / bus_size_factor(inputs)
+    )
+    # Offers are those of a bus of 12 m; prices and upkeep are taken to grow with the length as the energy does.
     size = np.array([inputs["energy.bus_short_factor"], 1.0, inputs["energy.bus_articulated_factor"]])
     cost = total_cost_cny(offers, km_line[line], inputs) * size[length_class][:, None]
     ruled = ~exempt & (year >= inputs["fleets.bus.mandate_year"] or inputs["fleets.bus_nev_share"] > 0.0)

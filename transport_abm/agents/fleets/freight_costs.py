@@ -15,21 +15,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transport_abm.agents.fleets.renewal import (
+    FCEV,
     Offers,
     Option,
     annuity,
-    fuel_price_cny,
     read_offers,
     total_cost_cny,
 )
-from transport_abm.core.vocabulary import Fuel
+from transport_abm.core.vocabulary import VehicleClass
 from transport_abm.policy.inputs import YearInputs
 
 F64 = NDArray[np.float64]
 
 
 def price_options(
-    inputs: YearInputs, prefix: str, options: Sequence[Option], km_year: F64
+    inputs: YearInputs,
+    prefix: str,
+    options: Sequence[Option],
+    class_: VehicleClass,
+    km_year: F64,
+    *,
+    size_factor: float = 1.0,
 ) -> tuple[Offers, F64]:
     """Offers of one kind of vehicle, and the total cost of ownership with the barrier of each option.
 
@@ -41,15 +47,19 @@ def price_options(
         Start of the paths, such as ``"freight.van"``.
     options
         What can be bought.
+    class_
+        Class whose energy holds.
     km_year
         Kilometres a year, one value a vehicle [km/year].
+    size_factor
+        Energy of the vehicle against the mean one of its class [1].
 
     Returns
     -------
     tuple
         Offers, and costs of shape (vehicles, options) [CNY].
     """
-    offers = read_offers(inputs, prefix, options)
+    offers = read_offers(inputs, prefix, options, class_, year=inputs.year, size_factor=size_factor)
     barrier = np.array([inputs[f"{prefix}.{option.name}_barrier_cny"] for option in options])
     return offers, total_cost_cny(offers, km_year, inputs) + barrier
 
@@ -59,7 +69,9 @@ def extra_cost_cny(extra_cny_year: F64, offers: Offers, inputs: Mapping[str, flo
     return np.asarray(annuity(inputs["fleets.hurdle_rate"], offers.service_year) * extra_cny_year)
 
 
-def hydrogen_cost_cny(km_year: F64, prefix: str, inputs: Mapping[str, float], site_count: float) -> F64:
+def hydrogen_cost_cny(
+    km_year: F64, prefix: str, offers: Offers, inputs: Mapping[str, float], site_count: float
+) -> F64:
     """Cost of the ways to hydrogen sites.
 
     Parameters
@@ -67,7 +79,9 @@ def hydrogen_cost_cny(km_year: F64, prefix: str, inputs: Mapping[str, float], si
     km_year
         Kilometres a year [km/year].
     prefix
-        Start of the paths; needs ``{prefix}.fcev_range_km`` and ``{prefix}.fcev_upkeep_cny_km``.
+        Start of the paths; needs ``{prefix}.fcev_range_km``.
+    offers
+        Running costs, `FCEV` among the options.
     inputs
         Parameter values of the year.
     site_count
@@ -81,9 +95,8 @@ def hydrogen_cost_cny(km_year: F64, prefix: str, inputs: Mapping[str, float], si
     area_km2 = inputs["freight.hydrogen_area_km2"] / max(site_count, 1.0)
     way_km = 2.0 * (2.0 / 3.0) * np.sqrt(area_km2 / np.pi) * inputs["freight.detour"]
     hour_km = inputs["freight.van_hour_cny"] / inputs["freight.van_speed_outside_kmh"]
-    fuel = inputs[f"{prefix}.fcev_use_km"] * fuel_price_cny(inputs)[Fuel.HYDROGEN]
     fills = np.asarray(km_year) / inputs[f"{prefix}.fcev_range_km"]
-    return np.asarray(fills * way_km * (hour_km + fuel + inputs[f"{prefix}.fcev_upkeep_cny_km"]))
+    return np.asarray(fills * way_km * (hour_km + offers.running_cny_km[offers.options.index(FCEV)]))
 
 
 def hydrogen_site_count(inputs: YearInputs) -> float:

@@ -59,6 +59,8 @@ class CohortKind:
     prefix: str
     options: tuple[Option, ...]
     exempt: bool = False
+    size: str = ""
+    """Size whose energy against a heavy vehicle of the class holds; none if empty."""
     rule: str = ""
     """Path of the least new-energy share of what is bought; none if empty."""
     stock_rule: str = ""
@@ -71,10 +73,10 @@ KINDS: tuple[CohortKind, ...] = (
     CohortKind("company", _C.OFFICIAL_CAR, 2, "fleets.company", CAR_OPTIONS),
     CohortKind(
         "sanitation_light", _C.SANITATION, 3, "fleets.sanitation_light", WORK_OPTIONS,
-        rule="fleets.sanitation_nev_share",
+        size="light", rule="fleets.sanitation_nev_share",
     ),
     CohortKind(
-        "sanitation_light_special", _C.SANITATION, 4, "fleets.sanitation_light", (DIESEL,), exempt=True
+        "sanitation_light_special", _C.SANITATION, 4, "fleets.sanitation_light", (DIESEL,), exempt=True, size="light"
     ),
     CohortKind("sanitation_heavy", _C.SANITATION, 5, "fleets.sanitation_heavy", WORK_OPTIONS),
     CohortKind(
@@ -230,7 +232,14 @@ def _replace(
     if len(kind.options) == 1:
         add_cohort(cohort, kind.options[0], count, book)
         return
-    offers = read_offers(inputs, kind.prefix, kind.options)
+    offers = read_offers(
+        inputs,
+        kind.prefix,
+        kind.options,
+        kind.class_,
+        year=year,
+        size_factor=inputs[f"energy.{kind.size}_factor"] if kind.size else 1.0,
+    )
     cost = total_cost_cny(offers, inputs[f"{kind.prefix}.km_year"], inputs)[0]
     if kind.options == CAR_OPTIONS:
         cost = cost + [inputs[f"{kind.prefix}.{option.name}_barrier_cny"] for option in CAR_OPTIONS]

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from transport_abm.agents.energy_use import usual_use
 from transport_abm.core.draws import Stream, uniform
 from transport_abm.core.errors import Fault, ParameterError
-from transport_abm.core.vocabulary import NEW_ENERGY, Fuel, Powertrain
-from transport_abm.policy.fuels import levies_cny
+from transport_abm.core.vocabulary import NEW_ENERGY, Fuel, Powertrain, VehicleClass
+from transport_abm.policy.fuels import pump_price_cny
 from transport_abm.policy.inputs import YearInputs
 
 F64 = NDArray[np.float64]
@@ -96,32 +97,37 @@ def fuel_price_cny(inputs: Mapping[str, float]) -> F64:
     NDArray[np.float64]
         By fuel: petrol and diesel [CNY/L], CNG [CNY/m3], LNG and hydrogen [CNY/kg], electricity [CNY/kWh].
     """
-    price = np.empty(len(Fuel))
-    price[Fuel.PETROL] = inputs["prices.petrol_cny_l"] * inputs["prices.petrol_factor"]
-    price[Fuel.DIESEL] = inputs["fleets.diesel_cny_l"]
-    price[Fuel.CNG] = inputs["fleets.cng_cny_m3"]
-    price[Fuel.LNG] = inputs["fleets.lng_cny_kg"]
-    price[Fuel.ELECTRICITY] = inputs["fleets.electricity_cny_kwh"] * inputs["prices.electricity_factor"]
-    price[Fuel.HYDROGEN] = inputs["fleets.hydrogen_cny_kg"]
     if inputs["energy.carbon_price_cny_t"] and not isinstance(inputs, YearInputs):
         raise TypeError("a carbon price needs the inputs of a year, for the grid of that year")
-    price += [levies_cny(fuel, inputs, getattr(inputs, "year", 0)) for fuel in Fuel]
-    return price
+    return np.array([pump_price_cny(fuel, inputs, getattr(inputs, "year", 0)) for fuel in Fuel])
 
 
-def read_offers(inputs: Mapping[str, float], prefix: str, options: Sequence[Option]) -> Offers:
-    """Offers of one kind of vehicle from the parameters.
+def read_offers(
+    inputs: Mapping[str, float],
+    prefix: str,
+    options: Sequence[Option],
+    class_: VehicleClass,
+    *,
+    year: int,
+    size_factor: float = 1.0,
+) -> Offers:
+    """Offers of one kind of vehicle from the parameters; energy is that of the carbon account (`usual_use`).
 
     Parameters
     ----------
     inputs
-        Parameter values of the year: ``{prefix}.{option}_price_cny``, ``_use_km`` (fuel per km in the unit of its
-        price), ``_upkeep_cny_km``; ``{prefix}.phev_kwh_km``; ``{prefix}.nev_subsidy_cny``, ``{prefix}.resale_share``,
-        ``{prefix}.service_year``.
+        Parameter values of the year: ``{prefix}.{option}_price_cny``, ``_upkeep_cny_km``;
+        ``{prefix}.nev_subsidy_cny``, ``{prefix}.resale_share``, ``{prefix}.service_year``; ``energy`` of the class.
     prefix
         Start of the paths, such as ``"fleets.bus"``.
     options
         What can be bought.
+    class_
+        Class whose energy holds.
+    year
+        Calendar year, in which what is bought is registered.
+    size_factor
+        Energy of the vehicle against the mean one of its class [1].
 
     Returns
     -------
@@ -132,15 +138,21 @@ def read_offers(inputs: Mapping[str, float], prefix: str, options: Sequence[Opti
     ------
     ParameterError
         If a path is not in the catalogue.
+    MissingFactorError
+        If the class has no energy figure for an option.
     """
     fuel_price = fuel_price_cny(inputs)
     price = np.array([inputs[f"{prefix}.{option.name}_price_cny"] for option in options])
-    use = np.array([inputs[f"{prefix}.{option.name}_use_km"] for option in options])
+    use = np.array(
+        [
+            usual_use(class_, option.powertrain, option.fuel, inputs, registered_year=year)
+            for option in options
+        ]
+    )
     upkeep = np.array([inputs[f"{prefix}.{option.name}_upkeep_cny_km"] for option in options])
-    running = use * fuel_price[[option.fuel for option in options]] + upkeep
-    for j, option in enumerate(options):
-        if option.powertrain == Powertrain.PHEV:
-            running[j] += inputs[f"{prefix}.phev_kwh_km"] * fuel_price[Fuel.ELECTRICITY]
+    own, beside = size_factor * use.T
+    fuel = [option.fuel for option in options]
+    running = own * fuel_price[fuel] + beside * fuel_price[Fuel.ELECTRICITY] + upkeep
     subsidy = inputs[f"{prefix}.nev_subsidy_cny"] * np.array([option.new_energy for option in options], float)
     return Offers(
         options=tuple(options),

@@ -147,7 +147,7 @@ def renew_ride_hail(
     have = before - len(gone)
     turnover.take_out(cars, _RIDE_HAIL, turnover.oldest(cars, cars.alive, have - target), book)
     slot = _vacant_slots(cars, max(0, target - have))
-    offers = read_offers(inputs, "fleets.ride_hail", RIDE_HAIL_OPTIONS)
+    offers = read_offers(inputs, "fleets.ride_hail", RIDE_HAIL_OPTIONS, _RIDE_HAIL, year=year)
     ruled = year >= inputs["fleets.ride_hail.mandate_year"]
     choice = choose_replacement(
         np.broadcast_to(

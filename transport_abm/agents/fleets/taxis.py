@@ -139,7 +139,7 @@ def renew_taxis(
     gone = turnover.scrap(taxis, _TAXI, taxis.alive & (old | barred), book)
     slot: NDArray[np.int32] = taxis.slot[gone]
     exempt = taxis.exempt[gone]
-    offers = read_offers(inputs, "fleets.taxi", TAXI_OPTIONS)
+    offers = read_offers(inputs, "fleets.taxi", TAXI_OPTIONS, _TAXI, year=year)
     ruled = ~exempt & (deadline or year >= inputs["fleets.taxi.mandate_year"])
     choice = choose_replacement(
         np.broadcast_to(

@@ -281,7 +281,14 @@ def truck_costs(name: str, inputs: YearInputs, site_count: float) -> F64:
         In the order of OPTIONS [CNY].
     """
     km_year = np.array([inputs[f"freight.{name}.km_year"]])
-    offers, cost = price_options(inputs, f"freight.{name}", OPTIONS, km_year)
+    offers, cost = price_options(
+        inputs,
+        f"freight.{name}",
+        OPTIONS,
+        VehicleClass.COACH if name == COACH else VehicleClass.TRUCK,
+        km_year,
+        size_factor=inputs[f"energy.{name}_factor"] if name in ("light", "medium") else 1.0,
+    )
     extra = np.zeros_like(cost)
-    extra[:, OPTIONS.index(FCEV)] = hydrogen_cost_cny(km_year, f"freight.{name}", inputs, site_count)
+    extra[:, OPTIONS.index(FCEV)] = hydrogen_cost_cny(km_year, f"freight.{name}", offers, inputs, site_count)
     return np.asarray((cost + extra_cost_cny(extra, offers, inputs))[0])

@@ -283,14 +283,14 @@ def van_costs(
         Cost [CNY] and feasibility, shape (vans, options); hydrogen is always feasible.
     """
     km_year = km_day * inputs["freight.working_day_count"]
-    offers, cost = price_options(inputs, "freight.van", OPTIONS, km_year)
+    offers, cost = price_options(inputs, "freight.van", OPTIONS, VehicleClass.VAN, km_year)
     feasible, midday = battery_day(km_day, inputs)
     extra = np.zeros_like(cost)
     barred = (ring <= PERMIT_LIMIT_RING) & ~IS_EXEMPT_KIND[cargo]
     extra[np.ix_(barred, OIL)] = oil_window_cost_cny(inputs)
     post_h = inputs["freight.fast_charge_h"] * inputs["freight.working_day_count"]
     extra[:, OPTIONS.index(BEV)] = midday * post_h * inputs["freight.van_hour_cny"]
-    extra[:, OPTIONS.index(FCEV)] = hydrogen_cost_cny(km_year, "freight.van", inputs, site_count)
+    extra[:, OPTIONS.index(FCEV)] = hydrogen_cost_cny(km_year, "freight.van", offers, inputs, site_count)
     can = np.ones(cost.shape, np.bool_)
     can[:, OPTIONS.index(BEV)] = feasible
     return cost + extra_cost_cny(extra, offers, inputs), can
