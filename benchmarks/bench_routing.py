@@ -17,12 +17,12 @@ from scipy.sparse.csgraph import dijkstra
 
 from transport_abm.core.errors import NetworkError
 from transport_abm.core.vocabulary import Period
+from transport_abm.networks.cities.open_city import open_city
 from transport_abm.networks.city import F64
-from transport_abm.networks.connectors import build_connectors, connect
-from transport_abm.networks.hierarchy import LANES, build_hierarchy
-from transport_abm.networks.open_city import open_city
-from transport_abm.networks.road_problem import RoadProblem
-from transport_abm.networks.road_skims import road_problem
+from transport_abm.networks.roads.connectors import build_connectors, connect
+from transport_abm.networks.roads.hierarchy import LANES, build_hierarchy
+from transport_abm.networks.roads.road_problem import RoadProblem
+from transport_abm.networks.roads.road_skims import road_problem
 from transport_abm.policy.inputs import year_inputs
 
 ROUNDS = 5

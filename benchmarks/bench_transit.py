@@ -22,7 +22,7 @@ from transport_abm.networks.city import (
     TransitNetwork,
     Zones,
 )
-from transport_abm.networks.transit_assignment import (
+from transport_abm.networks.transit.transit_assignment import (
     assign_transit,
     build_transit_service,
     bus_segment_time_s,

@@ -14,7 +14,7 @@ import time
 
 from transport_abm.agents.synthesis import synthesise
 from transport_abm.agents.vehicle_market import build_vehicles, change_cars, renew_operators, vehicle_year
-from transport_abm.networks.open_city import open_city
+from transport_abm.networks.cities.open_city import open_city
 from transport_abm.policy.inputs import year_inputs
 
 YEARS = (2021, 2022, 2023)

@@ -56,13 +56,13 @@ SUBMODELS = (
     ("Mode choice: availability and constants", "agents/mode_choice.py"),
     ("Mode choice: utilities and draw", "agents/kernels_choice.py"),
     ("Base year", "base_year.py"),
-    ("Road equilibrium", "networks/assignment.py"),
-    ("Road links", "networks/road_problem.py"),
-    ("From zones to roads", "networks/connectors.py"),
-    ("Times and distances", "networks/road_skims.py"),
-    ("Transit strategies and crowding", "networks/transit_assignment.py"),
-    ("Transit service and walks to stops", "networks/transit_service.py"),
-    ("Bus times and fares", "networks/transit_times.py"),
+    ("Road equilibrium", "networks/roads/assignment.py"),
+    ("Road links", "networks/roads/road_problem.py"),
+    ("From zones to roads", "networks/roads/connectors.py"),
+    ("Times and distances", "networks/roads/road_skims.py"),
+    ("Transit strategies and crowding", "networks/transit/transit_assignment.py"),
+    ("Transit service and walks to stops", "networks/transit/transit_service.py"),
+    ("Bus times and fares", "networks/transit/transit_times.py"),
     ("Feedback", "networks/travel.py"),
     ("Vehicles from year to year", "agents/vehicle_market.py"),
     ("Stock of private cars", "agents/cars/stock.py"),
@@ -294,7 +294,7 @@ def tables() -> str:
 
 def recipe() -> str:
     """A commented recipe of a city."""
-    template = ROOT / "transport_abm" / "networks" / "data" / "recipe.toml"
+    template = ROOT / "transport_abm" / "networks" / "cities" / "data" / "recipe.toml"
     return f"```toml\n{template.read_text(encoding='utf-8').rstrip()}\n```"
 
 

@@ -17,7 +17,7 @@ from transport_abm.agents.mode_choice import (
 from transport_abm.core.steps import run_step
 from transport_abm.core.vocabulary import Mode, Period, TransitOption
 from transport_abm.networks.level_of_service import TRANSIT_CNY, TRANSIT_MIN
-from transport_abm.networks.transit_assignment import transit_fare_cny
+from transport_abm.networks.transit.transit_assignment import transit_fare_cny
 from transport_abm.policy.inputs import YearInputs, year_inputs
 from transport_abm.schedule import make_tours, open_lines, place_work
 from transport_abm.world import World

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from transport_abm.networks.city import F64
-from transport_abm.networks.road_problem import RoadProblem
+from transport_abm.networks.roads.road_problem import RoadProblem
 
 
 def naive_tree(problem: RoadProblem, cost: F64, origin: int) -> tuple[list[float], list[int]]:

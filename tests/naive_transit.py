@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from transport_abm.networks.kernels_transit import TransitCost, TransitGraph, assign_strategies
-from transport_abm.networks.transit_service import build_graph
+from transport_abm.networks.transit.kernels_transit import TransitCost, TransitGraph, assign_strategies
+from transport_abm.networks.transit.transit_service import build_graph
 
 F64 = NDArray[np.float64]
 

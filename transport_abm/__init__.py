@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from transport_abm.model import TransportModel as TransportModel
     from transport_abm.model import run as run
     from transport_abm.model import run_replications as run_replications
+    from transport_abm.networks.cities.open_city import open_city as open_city
     from transport_abm.networks.city import City as City
-    from transport_abm.networks.open_city import open_city as open_city
     from transport_abm.policy.scenario import Scenario as Scenario
     from transport_abm.report import write_report as write_report
     from transport_abm.results import Ensemble as Ensemble
@@ -31,7 +31,7 @@ _HOME = {
     "Results": "transport_abm.results",
     "Scenario": "transport_abm.policy.scenario",
     "TransportModel": "transport_abm.model",
-    "open_city": "transport_abm.networks.open_city",
+    "open_city": "transport_abm.networks.cities.open_city",
     "run": "transport_abm.model",
     "run_replications": "transport_abm.model",
     "write_report": "transport_abm.report",

@@ -26,8 +26,8 @@ from transport_abm.agents.mode_choice import driving_cny_km
 from transport_abm.agents.workplaces import PlaceFit, WorkplaceFit
 from transport_abm.core.cache import cache_folder
 from transport_abm.core.vocabulary import Mode
+from transport_abm.networks.cities.open_city import VERSION_KEY
 from transport_abm.networks.city import City
-from transport_abm.networks.open_city import VERSION_KEY
 from transport_abm.networks.travel import TravelStart
 from transport_abm.policy.inputs import BASE_YEAR, shipped_catalogue, year_inputs
 

@@ -32,9 +32,9 @@ from transport_abm.core.mesa_view import (
 )
 from transport_abm.core.vocabulary import Period, TransitMode
 from transport_abm.fit_base_year import base_year
+from transport_abm.networks.cities.city_files import city_digest
+from transport_abm.networks.cities.open_city import open_city
 from transport_abm.networks.city import City
-from transport_abm.networks.city_files import city_digest
-from transport_abm.networks.open_city import open_city
 from transport_abm.outcomes import OUTCOMES, record_outcomes
 from transport_abm.policy.inputs import BASE_YEAR, YearInputs, year_inputs
 from transport_abm.policy.scenario import Scenario

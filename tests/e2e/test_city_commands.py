@@ -28,9 +28,9 @@ from tests.unit.test_metro_tables import LINES, STATIONS, rates
 from transport_abm.cli import main
 from transport_abm.core.cache import cache_folder
 from transport_abm.core.vocabulary import TransitMode
+from transport_abm.networks.cities.city_files import read_city, write_city
+from transport_abm.networks.cities.city_recipe import CityRecipe, recipe_template
 from transport_abm.networks.city import City
-from transport_abm.networks.city_files import read_city, write_city
-from transport_abm.networks.city_recipe import CityRecipe, recipe_template
 
 HEAD = """
 name = "town"
@@ -274,7 +274,7 @@ def test_an_error_in_a_city_is_an_exit_code_of_one(command: Command, tmp_path: P
 
 def test_every_finding_is_known_in_chinese() -> None:
     from transport_abm.cli.city_table import finding_text
-    from transport_abm.networks import city_check
+    from transport_abm.networks.cities import city_check
 
     source = Path(city_check.__file__).read_text(encoding="utf-8")
     texts = re.findall(r'(?:what = f?|_finding\(\s*"\w+",\s*f?)"([^"]+)"', source)

@@ -17,7 +17,7 @@ import pytest
 
 from tests.tiny import tiny_city
 from tests.tiny_runs import quick
-from transport_abm.networks.city_files import write_city
+from transport_abm.networks.cities.city_files import write_city
 from transport_abm.outcomes import OUTCOMES
 from transport_abm.policy.inputs import shipped_catalogue
 from transport_abm.policy.levers import read_levers

@@ -16,7 +16,7 @@ import typer.main
 from transport_abm.cli import cities, ledger, listings, runs  # noqa: F401
 from transport_abm.cli.main import app
 from transport_abm.core.draws import Stream
-from transport_abm.networks.city_build import CityRecipe
+from transport_abm.networks.cities.city_build import CityRecipe
 from transport_abm.policy.scenario import Scenario
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -126,8 +126,8 @@ def test_mesa_is_imported_by_its_face_and_the_model_alone() -> None:
 
 
 def test_each_heavy_library_stays_in_its_room() -> None:
-    assert importers("osmnx") <= {"networks/osm_roads.py"}
-    assert importers("networkx") <= {"networks/osm_roads.py"}
+    assert importers("osmnx") <= {"networks/osm/osm_roads.py"}
+    assert importers("networkx") <= {"networks/osm/osm_roads.py"}
     assert all(name.startswith("networks/") for name in importers("osmium"))
     assert all(name.startswith(("cli/", "app/")) for name in importers("typer") | importers("rich"))
 

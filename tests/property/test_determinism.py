@@ -17,7 +17,7 @@ from transport_abm.agents.kernels_choice import CHUNK
 from transport_abm.base_year import fit_key, read_base_year
 from transport_abm.fit_base_year import fit_base_year
 from transport_abm.model import TransportModel
-from transport_abm.networks.city_files import city_digest
+from transport_abm.networks.cities.city_files import city_digest
 
 ROOT = Path(__file__).resolve().parents[2]
 

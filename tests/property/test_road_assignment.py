@@ -20,16 +20,16 @@ from tests.naive_roads import (
     naive_tree,
 )
 from transport_abm.core.errors import NetworkError
-from transport_abm.networks import assignment, hierarchy
-from transport_abm.networks.assignment import (
+from transport_abm.networks.city import F64, I32
+from transport_abm.networks.roads import assignment, hierarchy
+from transport_abm.networks.roads.assignment import (
     RoadFlows,
     RoadProblem,
     assign_all_or_nothing,
     assign_roads,
     skim_roads,
 )
-from transport_abm.networks.city import F64, I32
-from transport_abm.networks.hierarchy import LANES
+from transport_abm.networks.roads.hierarchy import LANES
 
 ROUNDING = 1e-9
 """Sums of some hundred numbers in another order."""

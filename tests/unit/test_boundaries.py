@@ -11,8 +11,13 @@ import pytest
 import shapely
 
 from transport_abm.core.errors import NetworkError
-from transport_abm.networks.boundaries import Boundaries, district_of, read_boundaries, read_district_totals
-from transport_abm.networks.geo import great_circle_m, wgs84_to_gcj02
+from transport_abm.networks.cities.boundaries import (
+    Boundaries,
+    district_of,
+    read_boundaries,
+    read_district_totals,
+)
+from transport_abm.networks.cities.geo import great_circle_m, wgs84_to_gcj02
 
 
 def square(west: float, south: float, size: float = 0.1) -> list[list[float]]:

@@ -14,15 +14,15 @@ from shapely.geometry import Polygon, box
 from tests.tiny import tiny_city
 from tests.unit.test_metro_tables import LINES, STATIONS, rates
 from transport_abm.core.errors import NetworkError
-from transport_abm.networks.boundaries import DistrictTotals
+from transport_abm.networks.cities.boundaries import DistrictTotals
+from transport_abm.networks.cities.city_build import build_city_from_files, fill_jobs
+from transport_abm.networks.cities.city_check import check_city, strong_parts
+from transport_abm.networks.cities.city_recipe import read_recipe
+from transport_abm.networks.cities.city_zones import place_seeds, share_zones, whole_numbers
+from transport_abm.networks.cities.geo import project
+from transport_abm.networks.cities.ring_areas import ring_from_names, ring_of
 from transport_abm.networks.city import City
-from transport_abm.networks.city_build import build_city_from_files, fill_jobs
-from transport_abm.networks.city_check import check_city, strong_parts
-from transport_abm.networks.city_recipe import read_recipe
-from transport_abm.networks.city_zones import place_seeds, share_zones, whole_numbers
-from transport_abm.networks.geo import project
-from transport_abm.networks.ring_areas import ring_from_names, ring_of
-from transport_abm.networks.road_join import join_roads, keep_strong_part, select_links
+from transport_abm.networks.osm.road_join import join_roads, keep_strong_part, select_links
 
 RECIPE = """
 name = "town"
@@ -119,7 +119,7 @@ def test_a_built_city_has_no_errors(city: City) -> None:
 
 
 def test_the_same_files_give_the_same_city(city: City, town: Path) -> None:
-    from transport_abm.networks.city_files import city_digest
+    from transport_abm.networks.cities.city_files import city_digest
 
     assert city_digest(build_city_from_files(read_recipe(town / "town.toml"))) == city_digest(city)
 
@@ -188,7 +188,7 @@ def test_the_strong_part_leaves_dead_ends_out() -> None:
 @pytest.mark.shared
 @pytest.mark.slow
 def test_beijing_is_built_from_the_real_files(shared_data: Path) -> None:
-    from transport_abm.networks.beijing_osm import build_beijing_osm
+    from transport_abm.networks.cities.beijing_osm import build_beijing_osm
 
     city = build_beijing_osm(shared_data)
     assert city.zones.residents.sum() == 21_893_095 and city.zones.jobs.sum() == 13_136_000

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.tiny import tiny_city
+from transport_abm.networks.cities.city_check import CityFinding, check_city, city_info
 from transport_abm.networks.city import City
-from transport_abm.networks.city_check import CityFinding, check_city, city_info
 
 
 def damaged(table: str, rows: object, **values: object) -> City:

@@ -10,8 +10,8 @@ import pytest
 
 from tests.tiny import tiny_city
 from transport_abm.core.errors import NetworkError
+from transport_abm.networks.cities.city_files import city_digest, city_faults, read_city, write_city
 from transport_abm.networks.city import City
-from transport_abm.networks.city_files import city_digest, city_faults, read_city, write_city
 
 
 def assert_same(one: object, other: object, place: str = "city") -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transport_abm.networks.geo import (
+from transport_abm.networks.cities.geo import (
     bd09_to_wgs84,
     densify,
     detect_gcj02,

@@ -14,9 +14,9 @@ import pytest
 from tests.tiny import tiny_city
 from transport_abm.core.errors import NetworkError
 from transport_abm.core.vocabulary import Period, TransitMode
-from transport_abm.networks.city_check import check_city
-from transport_abm.networks.geo import great_circle_m
-from transport_abm.networks.gtfs import GtfsTransit, read_gtfs, route_mode
+from transport_abm.networks.cities.city_check import check_city
+from transport_abm.networks.cities.geo import great_circle_m
+from transport_abm.networks.transit.gtfs import GtfsTransit, read_gtfs, route_mode
 
 INPUTS = {
     "transit_supply.bus_places": 85.0,

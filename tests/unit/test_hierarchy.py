@@ -18,11 +18,11 @@ from tests.tiny import tiny_city
 from transport_abm.core.errors import NetworkError
 from transport_abm.core.vocabulary import Period
 from transport_abm.networks.city import F64
-from transport_abm.networks.connectors import build_connectors, connect
-from transport_abm.networks.hierarchy import LANES, Ways, build_hierarchy, hierarchy_of
-from transport_abm.networks.kernels_paths import Graph
-from transport_abm.networks.road_problem import RoadProblem
-from transport_abm.networks.road_skims import road_problem
+from transport_abm.networks.roads.connectors import build_connectors, connect
+from transport_abm.networks.roads.hierarchy import LANES, Ways, build_hierarchy, hierarchy_of
+from transport_abm.networks.roads.kernels_paths import Graph
+from transport_abm.networks.roads.road_problem import RoadProblem
+from transport_abm.networks.roads.road_skims import road_problem
 from transport_abm.policy.inputs import year_inputs
 
 ROUNDING = 1e-12

@@ -17,12 +17,12 @@ import pytest
 from tests.tiny import tiny_city
 from tests.unit.test_osm_roads import DEFAULTS, osm_xml
 from transport_abm.core.errors import NetworkError
-from transport_abm.networks.boundaries import read_boundaries
-from transport_abm.networks.city_files import read_city, write_city
-from transport_abm.networks.csv_files import read_columns
-from transport_abm.networks.osm_pbf import read_osm_file
-from transport_abm.networks.osm_roads import read_osm_xml
-from transport_abm.networks.osm_safety import check_osm_xml
+from transport_abm.networks.cities.boundaries import read_boundaries
+from transport_abm.networks.cities.city_files import read_city, write_city
+from transport_abm.networks.cities.csv_files import read_columns
+from transport_abm.networks.osm.osm_pbf import read_osm_file
+from transport_abm.networks.osm.osm_roads import read_osm_xml
+from transport_abm.networks.osm.osm_safety import check_osm_xml
 
 
 @pytest.fixture

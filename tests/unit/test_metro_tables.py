@@ -10,7 +10,7 @@ import pytest
 from transport_abm.core.errors import NetworkError
 from transport_abm.core.vocabulary import Period
 from transport_abm.networks.city import TransitNetwork
-from transport_abm.networks.metro_tables import (
+from transport_abm.networks.transit.metro_tables import (
     Opening,
     build_metro_network,
     read_metro_tables,

@@ -20,12 +20,12 @@ from shapely.geometry import box
 
 from transport_abm.core.errors import NetworkError
 from transport_abm.core.vocabulary import LinkClass
+from transport_abm.networks.cities.geo import great_circle_m
 from transport_abm.networks.city import RoadNetwork
-from transport_abm.networks.geo import great_circle_m
-from transport_abm.networks.osm_pbf import read_osm_file
-from transport_abm.networks.osm_roads import read_osm_place, read_osm_xml
-from transport_abm.networks.osm_tags import direction, is_street, read_lanes, read_speed_kmh, way_supply
-from transport_abm.networks.road_supply import RoadDefaults
+from transport_abm.networks.osm.osm_pbf import read_osm_file
+from transport_abm.networks.osm.osm_roads import read_osm_place, read_osm_xml
+from transport_abm.networks.osm.osm_tags import direction, is_street, read_lanes, read_speed_kmh, way_supply
+from transport_abm.networks.roads.road_supply import RoadDefaults
 
 DEFAULTS = RoadDefaults(
     np.array([3.0, 3, 3, 2, 1, 1]),

@@ -11,9 +11,9 @@ import pytest
 from tests.tiny import tiny_city
 from transport_abm.core.errors import NetworkError
 from transport_abm.core.vocabulary import Period, TransitMode
+from transport_abm.networks.cities.geo import unproject
+from transport_abm.networks.cities.place_times import MEASURES, Places, place_times, read_places
 from transport_abm.networks.city import City
-from transport_abm.networks.geo import unproject
-from transport_abm.networks.place_times import MEASURES, Places, place_times, read_places
 from transport_abm.policy.inputs import year_inputs
 
 INPUTS = year_inputs(2020)

@@ -17,9 +17,9 @@ import pytest
 from tests.tiny import tiny_city
 from transport_abm.core.errors import InputError, StoreError
 from transport_abm.core.vocabulary import Mode
-from transport_abm.networks.beijing_osm import NOTES
+from transport_abm.networks.cities.beijing_osm import NOTES
+from transport_abm.networks.cities.city_files import city_digest, write_city
 from transport_abm.networks.city import City
-from transport_abm.networks.city_files import city_digest, write_city
 from transport_abm.networks.reference.build import reference_meta
 from transport_abm.outcomes import OUTCOMES
 from transport_abm.policy.inputs import shipped_catalogue

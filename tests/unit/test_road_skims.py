@@ -9,9 +9,9 @@ import pytest
 
 from tests.tiny import tiny_city
 from transport_abm.core.vocabulary import LinkClass, Period
-from transport_abm.networks.assignment import assign_roads, skim_roads
 from transport_abm.networks.city import City
-from transport_abm.networks.road_skims import (
+from transport_abm.networks.roads.assignment import assign_roads, skim_roads
+from transport_abm.networks.roads.road_skims import (
     DISC_MEAN_DISTANCE,
     active_skim_m,
     bus_flow_pcuh,

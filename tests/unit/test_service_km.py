@@ -7,7 +7,7 @@ import pytest
 
 from tests.tiny import tiny_city
 from transport_abm.core.vocabulary import PERIOD_LENGTH_H, Period
-from transport_abm.networks.service_km import line_km_day
+from transport_abm.networks.transit.service_km import line_km_day
 from transport_abm.policy.inputs import year_inputs
 
 

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from transport_abm.core.errors import NetworkError
-from transport_abm.networks.tntp import read_tntp_flow, read_tntp_network, read_tntp_nodes, read_tntp_trips
+from transport_abm.networks.roads.tntp import (
+    read_tntp_flow,
+    read_tntp_network,
+    read_tntp_nodes,
+    read_tntp_trips,
+)
 
 NET = """<NUMBER OF ZONES> 2
 <NUMBER OF NODES>\t3

@@ -13,7 +13,7 @@ from tests.tiny import tiny_city
 from transport_abm.core.errors import NetworkError
 from transport_abm.core.vocabulary import LinkClass, Period, TransitMode, TransitOption
 from transport_abm.networks.city import City, TransitNetwork
-from transport_abm.networks.transit_assignment import (
+from transport_abm.networks.transit.transit_assignment import (
     TransitResult,
     assign_transit,
     build_transit_service,
@@ -23,7 +23,7 @@ from transport_abm.networks.transit_assignment import (
     transit_fare_cny,
     update_crowding,
 )
-from transport_abm.networks.transit_service import access_distance_m, pattern_runs
+from transport_abm.networks.transit.transit_service import access_distance_m, pattern_runs
 from transport_abm.policy.inputs import YearInputs, year_inputs
 
 METRO, BUS = TransitMode.METRO, TransitMode.BUS

@@ -19,8 +19,8 @@ from transport_abm.agents.tables import Households, Persons
 from transport_abm.agents.vehicle_market import Vehicles, build_vehicles
 from transport_abm.base_year import UNREAD_AREAS, city_key, fit_key, read_base_year, shipped_folder
 from transport_abm.core.vocabulary import Mode
+from transport_abm.networks.cities.open_city import open_city
 from transport_abm.networks.city import City
-from transport_abm.networks.open_city import open_city
 from transport_abm.policy.inputs import BASE_YEAR, YearInputs, year_inputs
 
 

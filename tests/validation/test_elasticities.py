@@ -18,7 +18,7 @@ from tests.tiny_runs import SHORT_WAYS, finished, quick, tiny_case
 from transport_abm.agents.mode_choice import observed_share
 from transport_abm.base_year import city_key, fit_key, read_base_year
 from transport_abm.builder import build_world
-from transport_abm.networks.open_city import REFERENCE, open_city
+from transport_abm.networks.cities.open_city import REFERENCE, open_city
 from transport_abm.world import World
 
 RANGES = {"car cost": (-0.35, -0.05), "metro fare": (-0.5, -0.1), "transit time": (-1.5, -0.4)}

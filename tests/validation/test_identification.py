@@ -11,7 +11,7 @@ from transport_abm.agents.powertrain_fit import identify_powertrain
 from transport_abm.agents.synthesis import synthesise
 from transport_abm.agents.vehicle_market import build_vehicles
 from transport_abm.core.vocabulary import ApplicantKind, PlateKind
-from transport_abm.networks.open_city import open_city
+from transport_abm.networks.cities.open_city import open_city
 from transport_abm.policy.inputs import Draw, shipped_catalogue, year_inputs
 
 

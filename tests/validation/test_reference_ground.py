@@ -18,8 +18,8 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from transport_abm.core.vocabulary import LinkClass
+from transport_abm.networks.cities.city_files import city_faults
 from transport_abm.networks.city import City, Outlines, RoadNetwork, Zones
-from transport_abm.networks.city_files import city_faults
 from transport_abm.networks.reference._tables import to_metres
 from transport_abm.networks.reference.build import build_reference_city
 from transport_abm.networks.reference.districts import district_facts, district_polygons, district_polygons_m

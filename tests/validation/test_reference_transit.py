@@ -13,8 +13,8 @@ import pytest
 from tests.tiny import tiny_city
 from transport_abm.core.errors import NetworkError
 from transport_abm.core.vocabulary import TransitMode
+from transport_abm.networks.cities.geo import great_circle_m
 from transport_abm.networks.city import F64, City, TransitNetwork
-from transport_abm.networks.geo import great_circle_m
 from transport_abm.networks.reference.build import build_reference_city
 from transport_abm.networks.reference.bus_lines import (
     build_bus_lines,

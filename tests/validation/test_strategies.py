@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.naive_transit import Line, Net, run_kernels, run_naive
-from transport_abm.networks.kernels_transit import BOARDINGS, CROWDED, WAIT, WALK, assign_strategies
+from transport_abm.networks.transit.kernels_transit import BOARDINGS, CROWDED, WAIT, WALK, assign_strategies
 
 REL = 1e-12
 """Rounding of sums of a few dozen doubles."""

@@ -17,7 +17,7 @@ from transport_abm.agents.fleets.trucks import freight_work
 from transport_abm.agents.vehicles import VehicleBook
 from transport_abm.core.vocabulary import Powertrain
 from transport_abm.model import TransportModel
-from transport_abm.networks.open_city import open_city
+from transport_abm.networks.cities.open_city import open_city
 from transport_abm.policy.inputs import year_inputs
 from transport_abm.policy.levers import LeverSetting, read_levers
 

@@ -20,7 +20,7 @@ from transport_abm.carbon.works import WeekdayTravel
 from transport_abm.core.vocabulary import Mode, Period, TransitMode
 from transport_abm.networks.city import City
 from transport_abm.networks.level_of_service import CAR_KM, CAR_MIN
-from transport_abm.networks.service_km import segment_km_day
+from transport_abm.networks.transit.service_km import segment_km_day
 from transport_abm.networks.travel import Travel
 from transport_abm.policy.inputs import YearInputs
 

@@ -38,7 +38,7 @@ app.add_typer(cities, name="city")
 @cities.command("recipe")
 def recipe_command() -> None:
     """Print a commented recipe to start from."""
-    from transport_abm.networks.city_recipe import recipe_template
+    from transport_abm.networks.cities.city_recipe import recipe_template
 
     typer.echo(recipe_template(), nl=False)
 
@@ -51,12 +51,12 @@ def build_command(
     as_json: JsonOption = False,
 ) -> None:
     """Build a city from roads, districts, residents, metro, buses or GTFS, as a recipe names them."""
-    from transport_abm.networks.city_recipe import read_recipe
+    from transport_abm.networks.cities.city_recipe import read_recipe
 
     plan = read_recipe(recipe)
 
     def build(tell: Callable[[str], None]) -> Any:
-        from transport_abm.networks.city_build import build_city_from_files
+        from transport_abm.networks.cities.city_build import build_city_from_files
 
         return build_city_from_files(plan, tell)
 
@@ -76,7 +76,7 @@ def build_beijing_command(
     """Build beijing-osm: real roads of the centre, real districts, residents and metro."""
 
     def build(tell: Callable[[str], None]) -> Any:
-        from transport_abm.networks.beijing_osm import build_beijing_osm
+        from transport_abm.networks.cities.beijing_osm import build_beijing_osm
 
         tell("Reading the files of Beijing; about a minute")
         return build_beijing_osm(folder)
@@ -89,8 +89,8 @@ def info_command(
     city: CityArgument, language: LanguageOption = Language.EN, as_json: JsonOption = False
 ) -> None:
     """How large a city is, and what it says about its data."""
-    from transport_abm.networks.city_check import city_info
-    from transport_abm.networks.open_city import open_city
+    from transport_abm.networks.cities.city_check import city_info
+    from transport_abm.networks.cities.open_city import open_city
 
     place, digest = open_city(city)
     facts = city_info(place) | {"digest": digest}
@@ -106,8 +106,8 @@ def check_command(
     city: CityArgument, language: LanguageOption = Language.EN, as_json: JsonOption = False
 ) -> None:
     """What would spoil a run in a city; exit code 1 if there is an error."""
-    from transport_abm.networks.city_check import check_city
-    from transport_abm.networks.open_city import open_city
+    from transport_abm.networks.cities.city_check import check_city
+    from transport_abm.networks.cities.open_city import open_city
 
     found = check_city(open_city(city)[0])
     errors = sum(finding.level == "error" for finding in found)
@@ -177,9 +177,9 @@ def _build(
     as_json: bool,
 ) -> None:
     """Build a city, write it, and say where it is and what was found."""
-    from transport_abm.networks.city_check import check_city
-    from transport_abm.networks.city_files import folder_faults, write_city
-    from transport_abm.networks.open_city import city_folder
+    from transport_abm.networks.cities.city_check import check_city
+    from transport_abm.networks.cities.city_files import folder_faults, write_city
+    from transport_abm.networks.cities.open_city import city_folder
 
     folder = out or city_folder(name)
     if out is None:
@@ -242,7 +242,7 @@ def fit_command(
     """Fit a city's base-year constants to the observed shares, with every lever at rest; runs do it by themselves."""
     from transport_abm.base_year import city_key, fit_key, write_base_year
     from transport_abm.fit_base_year import fit_base_year
-    from transport_abm.networks.open_city import open_city
+    from transport_abm.networks.cities.open_city import open_city
 
     place, digest = open_city(city)
     base = fit_base_year(place, {}, tell=lambda what, done: _note(f"{what}: {done:.0%}"))

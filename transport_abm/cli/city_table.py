@@ -97,8 +97,8 @@ def info_rows(facts: Mapping[str, Any], zh: bool) -> list[tuple[str, str]]:
 
 def comparison(a: str, b: str, places: Path | None, year: int, tell: Callable[[str], None]) -> dict[str, Any]:
     """Times between places in two cities: names, digests, and a row for each pair."""
-    from transport_abm.networks.open_city import open_city
-    from transport_abm.networks.place_times import MEASURES, place_times, read_places
+    from transport_abm.networks.cities.open_city import open_city
+    from transport_abm.networks.cities.place_times import MEASURES, place_times, read_places
     from transport_abm.policy.inputs import year_inputs
 
     points = read_places(places)

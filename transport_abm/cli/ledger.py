@@ -255,7 +255,7 @@ def _case(
         case = case.replace(uncertain=True)
     if city is None:
         return case, None
-    from transport_abm.networks.open_city import open_city
+    from transport_abm.networks.cities.open_city import open_city
 
     place, _ = open_city(city)
     return case.replace(city=place.name), place

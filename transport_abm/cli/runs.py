@@ -76,7 +76,7 @@ def run_command(
     if uncertain:
         case = case.replace(uncertain=True)
     from transport_abm.model import run
-    from transport_abm.networks.open_city import open_city
+    from transport_abm.networks.cities.open_city import open_city
     from transport_abm.results import Ensemble
 
     with progress(as_json) as tell:

@@ -393,7 +393,7 @@ def _runner(cases: Sequence[Scenario], city: City | None) -> Run:
     """The model on one city, opened once."""
     # Imported here: a matrix that is only read needs no model.
     from transport_abm.model import run
-    from transport_abm.networks.open_city import open_city
+    from transport_abm.networks.cities.open_city import open_city
 
     place = city or open_city(cases[0].city)[0]
     return lambda case: run(case, city=place)

@@ -16,9 +16,7 @@ import numba
 import numpy as np
 
 from transport_abm.core.vocabulary import Mode, Period, TransitMode, TransitOption
-from transport_abm.networks.assignment import assign_roads, link_time_s, skim_roads
 from transport_abm.networks.city import F32, F64, Bool, City
-from transport_abm.networks.connectors import connect
 from transport_abm.networks.level_of_service import (
     ACTIVE_KM,
     CAR_KM,
@@ -28,20 +26,22 @@ from transport_abm.networks.level_of_service import (
     TRANSIT_CNY,
     TRANSIT_MIN,
 )
-from transport_abm.networks.road_problem import RoadProblem
-from transport_abm.networks.road_skims import (
+from transport_abm.networks.roads.assignment import assign_roads, link_time_s, skim_roads
+from transport_abm.networks.roads.connectors import connect
+from transport_abm.networks.roads.road_problem import RoadProblem
+from transport_abm.networks.roads.road_skims import (
     entering_links,
     fill_intrazonal,
     road_problem,
 )
-from transport_abm.networks.transit_assignment import (
+from transport_abm.networks.transit.transit_assignment import (
     assign_transit,
     build_transit_service,
     bus_segment_time_s,
     transit_fare_cny,
     update_crowding,
 )
-from transport_abm.networks.transit_service import pattern_runs
+from transport_abm.networks.transit.transit_service import pattern_runs
 from transport_abm.networks.travel_state import (
     OPTION_OF_MODE,
     StrategyInput,

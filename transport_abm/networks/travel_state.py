@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from transport_abm.core.vocabulary import PERIOD_LENGTH_H, Mode, Period, TransitMode, TransitOption
-from transport_abm.networks.assignment import RoadState
 from transport_abm.networks.city import F32, F64, City
-from transport_abm.networks.connectors import Connectors, build_connectors
 from transport_abm.networks.level_of_service import ACTIVE_KM, N_LOS
-from transport_abm.networks.road_skims import active_skim_m
-from transport_abm.networks.transit_assignment import (
+from transport_abm.networks.roads.assignment import RoadState
+from transport_abm.networks.roads.connectors import Connectors, build_connectors
+from transport_abm.networks.roads.road_skims import active_skim_m
+from transport_abm.networks.transit.transit_assignment import (
     TransitCrowding,
     TransitResult,
     TransitService,

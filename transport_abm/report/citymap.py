@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from transport_abm.core.errors import StoreError
 from transport_abm.core.vocabulary import LinkClass, TransitMode
+from transport_abm.networks.cities.open_city import open_city
 from transport_abm.networks.city import City
-from transport_abm.networks.open_city import open_city
 
 CJK_FONTS = (
     "Noto Sans CJK SC",

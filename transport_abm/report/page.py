@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from transport_abm.core.errors import Fault, InputError, NetworkError, StoreError
+from transport_abm.networks.cities.open_city import open_city
 from transport_abm.networks.city import City
-from transport_abm.networks.open_city import open_city
 from transport_abm.report import honesty, sections
 from transport_abm.report.carbon_sections import carbon_section
 from transport_abm.report.ledger import build_ledger

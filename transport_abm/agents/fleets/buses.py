@@ -36,8 +36,8 @@ from transport_abm.core.columns import Column
 from transport_abm.core.draws import Stream, uniform
 from transport_abm.core.vocabulary import Period, TransitMode, VehicleClass
 from transport_abm.networks.city import City
-from transport_abm.networks.service_km import line_km_day
-from transport_abm.networks.transit_service import line_headway_min, pattern_runs
+from transport_abm.networks.transit.service_km import line_km_day
+from transport_abm.networks.transit.transit_service import line_headway_min, pattern_runs
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]

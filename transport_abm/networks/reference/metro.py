@@ -26,8 +26,8 @@ from importlib.resources import files
 import numpy as np
 
 from transport_abm.core.vocabulary import TransitMode
+from transport_abm.networks.cities.geo import great_circle_m, project
 from transport_abm.networks.city import F64, TransitNetwork
-from transport_abm.networks.geo import great_circle_m, project
 from transport_abm.networks.reference.transit_table import OPEN_END_YEAR, Line, Pattern, TransitTable
 
 _PERIODS = ("am", "midday", "pm", "night")

@@ -23,7 +23,7 @@ from transport_abm.networks.reference.road_graph import (
 )
 from transport_abm.networks.reference.road_grid import grid_lines
 from transport_abm.networks.reference.road_lines import RoadLine, main_lines, side_lines
-from transport_abm.networks.road_supply import RoadDefaults, build_road_defaults
+from transport_abm.networks.roads.road_supply import RoadDefaults, build_road_defaults
 
 
 def build_reference_roads(supply: RoadDefaults | None = None) -> RoadNetwork:

@@ -1,0 +1,1 @@
+"""Cities: tables read, checked, built from files and written."""

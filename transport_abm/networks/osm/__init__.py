@@ -1,0 +1,1 @@
+"""OpenStreetMap: ways and tags to directed road links."""

@@ -1,0 +1,1 @@
+"""Roads: links with their costs, cheapest ways, equilibrium, skims."""

@@ -1,0 +1,1 @@
+"""Transit: lines and timetables read, services, strategies, crowding, times."""
