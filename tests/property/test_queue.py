@@ -1,0 +1,97 @@
+"""The spatial queue against its slow twin, and what holds whatever the network and the plans."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.naive_queue import NaiveQueue
+from tests.queue_case import Case, random_case
+from transport_abm.networks.queues.day import QueueDay, run_day
+from transport_abm.networks.queues.state import QueueState
+
+END_H = 1.0
+
+cases = st.builds(
+    random_case,
+    seed=st.integers(0, 2**32 - 1),
+    n_nodes=st.integers(1, 8),
+    n_links=st.integers(1, 24),
+    n_vehicles=st.integers(1, 150),
+    jam=st.booleans(),
+)
+
+
+def run(case: Case, **options: object) -> QueueDay:
+    return run_day(case.network, case.plans, case.routes, end_h=END_H, charge=case.charge, **options)  # type: ignore[arg-type]
+
+
+def assert_same(day: QueueDay, other: QueueDay) -> None:
+    for name in ("entered", "time_cs", "departure_cs", "arrival_cs", "released", "charged", "paid_fen"):
+        np.testing.assert_array_equal(getattr(day, name), getattr(other, name), err_msg=name)
+
+
+@settings(max_examples=150, deadline=None)
+@given(case=cases, horizon_s=st.sampled_from([2, 16, 1024]))
+def test_the_queue_is_its_slow_twin_bit_for_bit(case: Case, horizon_s: int) -> None:
+    day = run(case, horizon_s=horizon_s)
+    twin = NaiveQueue(
+        case.network, case.plans, case.routes, end_h=END_H, charge=case.charge, horizon_s=horizon_s
+    ).run()
+    np.testing.assert_array_equal(day.entered, twin.entered)
+    np.testing.assert_array_equal(day.time_cs, twin.time)
+    np.testing.assert_array_equal(day.departure_cs, twin.departure)
+    np.testing.assert_array_equal(day.arrival_cs, twin.arrival)
+    np.testing.assert_array_equal(day.released, twin.released)
+    np.testing.assert_array_equal(day.charged, twin.charged)
+    np.testing.assert_array_equal(day.paid_fen, twin.paid)
+    assert [len(link.vehicles) for link in twin.links] == day.state.vehicles_on_link.tolist()
+
+
+@settings(max_examples=40, deadline=None)
+@given(case=cases, minutes=st.sets(st.integers(1, 59), max_size=4))
+def test_a_day_stopped_and_kept_in_a_file_at_any_minutes_is_the_same_day(
+    case: Case, minutes: set[int]
+) -> None:
+    straight, state = run(case), None
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "state.npz"
+        for minute in sorted(minutes):
+            run(case, state=state, until_s=60 * minute).state.save(file)
+            state = QueueState.load(file)
+    assert_same(run(case, state=state), straight)
+
+
+@settings(max_examples=40, deadline=None)
+@given(case=cases)
+def test_no_vehicle_is_lost_or_made_in_any_minute(case: Case) -> None:
+    state = None
+    for minute in range(1, 61):
+        day = run(case, state=state, until_s=60 * minute)
+        state = day.state
+        on_link, at_origin = state.vehicles_on_link, state.vehicles_at_origin
+        assert (on_link >= 0).all() and (at_origin >= 0).all()
+        begun = (day.departure_cs >= 0) & (day.departure_cs < 6000 * minute)
+        ended = (day.arrival_cs >= 0) & (day.arrival_cs < 6000 * minute)
+        assert begun.sum() - ended.sum() == day.on_road
+
+
+@settings(max_examples=40, deadline=None)
+@given(case=cases)
+def test_vehicles_leave_a_link_in_the_order_in_which_they_came(case: Case) -> None:
+    """On one link alone, legs end in the order in which they began, whatever the vehicles."""
+    day = run(case)
+    first = case.routes.indptr[case.plans.route]
+    alone = np.diff(case.routes.indptr)[case.plans.route] == 1
+    for link in range(case.network.n_links):
+        legs = np.flatnonzero(
+            alone & (~case.routes.link[np.minimum(first, len(case.routes.link) - 1)] == link)
+        )
+        legs = legs[day.arrival_cs[legs] >= 0]
+        order = legs[np.argsort(day.arrival_cs[legs], kind="stable")]
+        # Within one second vehicles enter by their numbers.
+        assert (np.diff(day.departure_cs[order] // 100) >= 0).all()

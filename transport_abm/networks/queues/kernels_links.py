@@ -1,0 +1,275 @@
+"""Links of the spatial queue: their records, their rings of vehicles, and the wheel of what comes next.
+
+A row is a link, or ``n_links`` above it the queue of vehicles that wait at their origin to enter that link. All
+times are whole centiseconds of the day, all sizes hundredths of a passenger-car unit.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+HEAD, COUNT, HOLES, BASE, MASK, USED, STORAGE, FREE_AT, REST, CAPACITY, FREE, BACK, FLAGS, ENTERED = range(14)
+"""Columns of a record: place of the first vehicle in the ring; vehicles; holes before them that still take room;
+first entry and size less one of the ring; room taken; room; time from which the next may leave; rest of the last
+headway; capacity in hundredths of pcu/h; time on the empty link; time a hole takes to its upper end; flags; vehicles
+that entered in this bin. The last eight bytes, ``sums[:, SUM]``, are the time spent by those."""
+WORDS = 16
+SUM = 7
+WAITED, HOLE_DUE, BLOCKED, CHARGED = 1, 2, 4, 8
+"""Flags: others wait to enter; an event is due when a hole arrives; its first vehicle waits; entry is charged."""
+VEHICLE, TIME, PLACE, WORD = range(4)
+"""Columns of a ring's entry: vehicle; time from which it may leave, or at which its hole arrives; place of the link
+in the routes; next link with a flag and the kind of vehicle."""
+LINK = (1 << 24) - 1
+"""In a word: bits of the next link; all of them set, the trip ends here."""
+LAST = 1 << 24
+"""In a word: the next link is the last one."""
+KIND = 25
+"""In a word: first bit of the kind."""
+MOST_KINDS = 64
+POSITIVE = (1 << 31) - 1
+"""An index and this is itself; the compiler then knows that it is not negative."""
+CHUNK = 64
+"""Codes in a chunk of the wheel."""
+CS = 100
+"""Centiseconds in a second."""
+HEADWAY = 360_000
+"""Centiseconds in an hour: a size in hundredths over a capacity in hundredths per hour."""
+
+
+class Links(NamedTuple):
+    """State of the rows; ``sums`` is ``record`` seen as 64-bit numbers."""
+
+    record: NDArray[np.int32]
+    sums: NDArray[np.int64]
+    wait_first: NDArray[np.int32]
+    """By link: first row that waits to enter, -1 if none."""
+    wait_next: NDArray[np.int32]
+    """By row: next in the same wait."""
+    since: NDArray[np.int32]
+    """By row: when its first vehicle began to wait."""
+    priority: NDArray[np.int32]
+    credit: NDArray[np.int64]
+    """By row: claim to be let in, over what it had."""
+    before: NDArray[np.int32]
+    after: NDArray[np.int32]
+    """Chain of blocked links by the time since they are; the last place holds its two ends."""
+    released: NDArray[np.int32]
+
+
+class Wheel(NamedTuple):
+    """Calendar: slots of a second, each a chain of chunks of codes; ``row``, or ``~row`` for a hole."""
+
+    first: NDArray[np.int32]
+    place: NDArray[np.int32]
+    """By slot: where the next code goes; at a multiple of ``CHUNK`` in a new chunk."""
+    code: NDArray[np.int32]
+    following: NDArray[np.int32]
+    free: NDArray[np.int32]
+    """Chunks not in use, as a stack; the last number is their count."""
+
+
+@intrinsic
+def _prefetch(typing_context, pointer, offset):  # type: ignore[no-untyped-def]
+    """Ask for the line of the cache that is ``offset`` bytes from an address."""
+
+    def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        byte, word = ir.IntType(8), ir.IntType(32)
+        address = builder.inttoptr(builder.add(arguments[0], arguments[1]), byte.as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), word, word, word])
+        ask = builder.module.declare_intrinsic("llvm.prefetch", [byte.as_pointer()], kind)
+        builder.call(ask, [address, word(0), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp), code
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def ask(address, offset):  # type: ignore[no-untyped-def]
+    """Begin to fetch what is ``offset`` bytes from an address; changes nothing but the time."""
+    _prefetch(address, offset)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def put(wheel, code, due, second):  # type: ignore[no-untyped-def]
+    """Put a code into the slot of the time when it is due; beyond the horizon into the last, to be put again."""
+    first, place = wheel.first, wheel.place
+    mask = len(first) - 1
+    slot = min(due // CS, second + mask) & mask
+    at = place[slot]
+    if at % CHUNK == 0:
+        free = wheel.free
+        free[-1] -= 1
+        chunk = free[free[-1]]
+        if first[slot] < 0:
+            first[slot] = chunk
+        else:
+            wheel.following[at // CHUNK - 1] = chunk
+        wheel.following[chunk] = -1
+        at = chunk * CHUNK
+    wheel.code[at] = code
+    place[slot] = at + 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def take(wheel, second, codes):  # type: ignore[no-untyped-def]
+    """Take the codes of a second in the order in which they were put, as many chunks as fit; returns how many."""
+    first, code, following, free = wheel.first, wheel.code, wheel.following, wheel.free
+    slot = second & (len(first) - 1)
+    count = 0
+    while first[slot] >= 0 and count + CHUNK <= len(codes):
+        chunk = first[slot]
+        start, end = chunk * CHUNK, chunk * CHUNK + CHUNK
+        first[slot] = following[chunk]
+        if first[slot] < 0:
+            end = wheel.place[slot]
+            wheel.place[slot] = 0
+        for k in range(start, end):
+            codes[count] = code[k]
+            count += 1
+        free[free[-1]] = chunk
+        free[-1] += 1
+    return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def collect(links, ring, sizes, row, second):  # type: ignore[no-untyped-def]
+    """Give back the room of all holes that have arrived by the end of a second."""
+    record = links.record
+    base, mask = record[row, BASE], record[row, MASK]
+    while record[row, HOLES] > 0:
+        at = base + ((record[row, HEAD] - record[row, HOLES]) & mask)
+        if ring[at, TIME] // CS > second:
+            break
+        record[row, USED] -= sizes[ring[at, WORD] >> KIND]
+        record[row, HOLES] -= 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def has_room(links, ring, sizes, row, size, second):  # type: ignore[no-untyped-def]
+    """Whether a vehicle of a size may enter; an empty link takes one of any size."""
+    record = links.record
+    if record[row, USED] + size <= record[row, STORAGE]:
+        return True
+    collect(links, ring, sizes, row, second)
+    used = record[row, USED]
+    return used + size <= record[row, STORAGE] or used == 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def with_entry(links, ring, sizes, row, second, top):  # type: ignore[no-untyped-def]
+    """The rings with place for one more vehicle in a row's; ``top[0]`` is the end of what is in use."""
+    record = links.record
+    if record[row, COUNT] + record[row, HOLES] <= record[row, MASK]:
+        return ring
+    if row < len(links.wait_first):
+        collect(links, ring, sizes, row, second)
+    taken = record[row, COUNT] + record[row, HOLES]
+    base, mask = record[row, BASE], record[row, MASK]
+    if taken <= mask:
+        return ring
+    size = max(2 * (mask + 1), 8)
+    start = top[0]
+    if start + size > len(ring):
+        wider = np.zeros((max(start + size, len(ring) + len(ring) // 2), 4), np.int32)
+        wider[:start] = ring[:start]
+        ring = wider
+    first = record[row, HEAD] - record[row, HOLES]
+    for k in range(taken):
+        ring[start + k] = ring[base + ((first + k) & mask)]
+    top[0] = start + size
+    record[row, BASE], record[row, MASK], record[row, HEAD] = start, size - 1, record[row, HOLES]
+    return ring
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def join_wait(links, ring, wheel, row, ahead, time, second):  # type: ignore[no-untyped-def]
+    """The first vehicle of a row begins to wait for room on the link ahead."""
+    record, following = links.record, links.wait_next
+    links.since[row] = time
+    following[row] = -1
+    last = links.wait_first[ahead]
+    if last < 0:
+        links.wait_first[ahead] = row
+        record[ahead, FLAGS] |= WAITED
+    else:
+        while following[last] >= 0:
+            last = following[last]
+        following[last] = row
+    n = len(links.wait_first)
+    if row < n:
+        record[row, FLAGS] |= BLOCKED
+        final = links.before[n]
+        links.before[row], links.after[row] = final, n
+        links.after[final] = row
+        links.before[n] = row
+    if record[ahead, HOLES] > 0 and not record[ahead, FLAGS] & HOLE_DUE:
+        call_hole(links, ring, wheel, ahead, second)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def call_hole(links, ring, wheel, row, second):  # type: ignore[no-untyped-def]
+    """An event for the next hole that arrives at the upper end of a link."""
+    record = links.record
+    record[row, FLAGS] |= HOLE_DUE
+    at = record[row, BASE] + ((record[row, HEAD] - record[row, HOLES]) & record[row, MASK])
+    put(wheel, ~row, max(ring[at, TIME], second * CS), second)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def leave_wait(links, row, ahead):  # type: ignore[no-untyped-def]
+    """A row waits no longer for the link ahead."""
+    record, following = links.record, links.wait_next
+    if links.wait_first[ahead] == row:
+        links.wait_first[ahead] = following[row]
+        if following[row] < 0:
+            record[ahead, FLAGS] &= ~WAITED
+    else:
+        k = links.wait_first[ahead]
+        while following[k] != row:
+            k = following[k]
+        following[k] = following[row]
+    if row < len(links.wait_first):
+        record[row, FLAGS] &= ~BLOCKED
+        links.after[links.before[row]] = links.after[row]
+        links.before[links.after[row]] = links.before[row]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def size_of_first(links, ring, sizes, row):  # type: ignore[no-untyped-def]
+    """Size of the first vehicle of a row."""
+    record = links.record
+    return sizes[ring[record[row, BASE] + record[row, HEAD], WORD] >> KIND]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def choose_next(links, ring, sizes, ahead):  # type: ignore[no-untyped-def]
+    """Which of the waiting rows has the largest claim to the room on the link ahead; the first of equal ones."""
+    best = links.wait_first[ahead]
+    claim = np.int64(0)
+    row = best
+    while row >= 0:
+        own = links.credit[row] + np.int64(links.priority[row]) * size_of_first(links, ring, sizes, row)
+        if row == best or own > claim:
+            best, claim = row, own
+        row = links.wait_next[row]
+    return best
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def settle_claims(links, ahead, chosen, size):  # type: ignore[no-untyped-def]
+    """Each waiting row earns its priority times the room given; the one that has it pays for all."""
+    total = np.int64(0)
+    row = links.wait_first[ahead]
+    while row >= 0:
+        share = np.int64(links.priority[row]) * size
+        links.credit[row] += share
+        total += share
+        row = links.wait_next[row]
+    links.credit[chosen] -= total

@@ -1,0 +1,271 @@
+"""Where a day of the spatial queue stands: arrays alone, so that it can be kept in a file and gone on with."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transport_abm.core.errors import Fault, ReproducibilityError
+from transport_abm.networks.city import I32
+from transport_abm.networks.queues.charges import EntryCharge
+from transport_abm.networks.queues.kernels_day import ARRIVED, BIN, MOVES, RING_TOP, SECOND, Counts, Trips
+from transport_abm.networks.queues.kernels_links import (
+    BACK,
+    BASE,
+    CAPACITY,
+    CHARGED,
+    CHUNK,
+    COUNT,
+    CS,
+    FLAGS,
+    FREE,
+    MASK,
+    STORAGE,
+    WORDS,
+    Links,
+    Wheel,
+)  # fmt: skip
+from transport_abm.networks.queues.kernels_plans import by_departure, first_places
+from transport_abm.networks.queues.network import QueueNetwork
+from transport_abm.networks.queues.plans import Plans, Routes
+
+HORIZON_S = 1024
+"""Slots of the wheel; events farther ahead are put again when its end is reached [s]."""
+FIRST_RING = 8
+"""Vehicles and holes a link's ring takes before it grows."""
+CLOSED_CS = 2**30
+
+
+@dataclass
+class QueueState:
+    """State of a day; the network, plans and routes stand beside it."""
+
+    links: Links
+    wheel: Wheel
+    counts: Counts
+    ring: I32
+    order: I32
+    start: I32
+    leg: I32
+    following: I32
+    first: I32
+    last: I32
+    departure_cs: I32
+    arrival_cs: I32
+    detour: I32
+    shape: tuple[int, ...] = field(default=())
+    """Links, vehicles, legs, places in routes, seconds of the day, minutes of a bin: what it belongs to."""
+
+    @property
+    def second(self) -> int:
+        """Second of the day that comes next."""
+        return int(self.counts.clock[SECOND])
+
+    @property
+    def moves(self) -> int:
+        """Links left so far, by simulated vehicles."""
+        return int(self.counts.clock[MOVES])
+
+    @property
+    def vehicles_on_link(self) -> I32:
+        """Simulated vehicles on each link."""
+        return self.links.record[: self.n_links, COUNT].copy()
+
+    @property
+    def vehicles_at_origin(self) -> I32:
+        """Simulated vehicles that wait to enter each link at the start of a leg."""
+        return self.links.record[self.n_links :, COUNT].copy()
+
+    @property
+    def vehicles_done(self) -> int:
+        """Simulated vehicles whose last leg is over."""
+        return int(self.counts.clock[ARRIVED])
+
+    @property
+    def n_links(self) -> int:
+        """Number of links."""
+        return len(self.links.wait_first)
+
+    def trips(self, plans: Plans, routes: Routes) -> Trips:
+        """Vehicles and legs as the kernels take them."""
+        return Trips(
+            self.order, plans.leg_indptr, plans.earliest_cs, plans.stop_cs, plans.kind, routes.link, self.detour,
+            self.start, self.leg, self.following, self.first, self.last, self.departure_cs, self.arrival_cs,
+        )  # fmt: skip
+
+    def copy(self) -> QueueState:
+        """A state of its own."""
+        return _from_arrays({name: value.copy() for name, value in _arrays(self).items()})
+
+    def save(self, path: Path) -> None:
+        """Write the state to an ``.npz`` file."""
+        with path.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, **_arrays(self))
+
+    @staticmethod
+    def load(path: Path) -> QueueState:
+        """Read a state.
+
+        Raises
+        ------
+        ReproducibilityError
+            If the file is missing, cut short, or no state of a spatial queue.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return _from_arrays({name: file[name] for name in file.files})
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise ReproducibilityError(
+                f"{path}: expected a state of the spatial queue, got {error}"
+            ) from None
+
+
+def aligned(shape: tuple[int, ...]) -> I32:
+    """Zeros whose rows of 64 bytes are lines of the cache."""
+    size = int(np.prod(shape))
+    raw = np.zeros(size + WORDS, np.int32)
+    offset = (-raw.ctypes.data // raw.itemsize) % WORDS
+    return raw[offset : offset + size].reshape(shape)
+
+
+def build_state(
+    network: QueueNetwork, plans: Plans, routes: Routes, *, bin_min: int, end_h: float,
+    charge: EntryCharge | None, horizon_s: int = HORIZON_S,
+) -> QueueState:  # fmt: skip
+    """State at midnight: all roads empty, all vehicles at their first place.
+
+    Parameters
+    ----------
+    network, plans, routes
+        Checked.
+    bin_min
+        Minutes of a bin.
+    end_h
+        Last hour of the day.
+    charge
+        Charges for entering links, if any.
+    horizon_s
+        Slots of the wheel, a power of two: no result depends on it but the order within a second.
+
+    Returns
+    -------
+    QueueState
+        Ready for the first second.
+    """
+    n, end_s = network.n_links, round(end_h * 3600)
+    n_bins = -(-end_s // (60 * bin_min))
+    groups = (0, 0) if charge is None else charge.amount_cny.shape
+    paid = np.zeros(0 if charge is None else plans.n_vehicles, np.int32)
+    counts = Counts(
+        np.zeros((n_bins, n), np.int32), np.zeros((n_bins, n), np.int64), np.zeros(groups, np.int64), paid,
+        np.zeros(8, np.int64),
+    )  # fmt: skip
+    counts.clock[RING_TOP] = n * FIRST_RING
+    none = np.full(plans.n_legs, -1, np.int32)
+    return QueueState(
+        links=_links(network, charge),
+        wheel=_wheel(n, horizon_s),
+        counts=counts,
+        ring=aligned((n * FIRST_RING + 1024, 4)),
+        order=by_departure(plans.leg_indptr, plans.earliest_cs, end_s, CS),
+        start=first_places(routes.indptr, plans.route),
+        leg=plans.leg_indptr[:-1].astype(np.int32),
+        following=np.full(plans.n_vehicles, -1, np.int32),
+        first=np.full(end_s, -1, np.int32),
+        last=np.full(end_s, -1, np.int32),
+        departure_cs=none,
+        arrival_cs=none.copy(),
+        detour=np.zeros(0, np.int32),
+        shape=(n, plans.n_vehicles, plans.n_legs, len(routes.link), end_s, bin_min),
+    )
+
+
+def _links(network: QueueNetwork, charge: EntryCharge | None) -> Links:
+    """Empty rows of all links and of the queues before them."""
+    n = network.n_links
+    record = aligned((2 * n, WORDS))
+    link = record[:n]
+    closed = np.isinf(network.free_time_s)
+    link[:, BASE] = np.arange(n) * FIRST_RING
+    link[:, MASK] = FIRST_RING - 1
+    link[:, STORAGE] = np.rint(network.storage_pcu * 100)
+    link[:, CAPACITY] = np.rint(network.capacity_pcuh * 100)
+    link[:, FREE] = np.rint(np.where(closed, CLOSED_CS / CS, network.free_time_s) * CS)
+    link[:, BACK] = np.rint(network.wave_time_s * CS)
+    if charge is not None:
+        link[charge.group >= 0, FLAGS] = CHARGED
+    record[n:, MASK] = -1
+    priority = np.maximum(np.rint(network.priority), 1).astype(np.int32)
+    chain = np.full(n + 1, -1, np.int32)
+    chain[n] = n
+    return Links(
+        record, record.view(np.int64), np.full(n, -1, np.int32), np.full(2 * n, -1, np.int32),
+        np.zeros(2 * n, np.int32), np.concatenate([priority, priority]), np.zeros(2 * n, np.int64),
+        chain, chain.copy(), np.zeros(n, np.int32),
+    )  # fmt: skip
+
+
+def _wheel(n_links: int, horizon_s: int) -> Wheel:
+    """A wheel that holds one event of each link and one of its holes."""
+    if horizon_s < 2 or horizon_s & (horizon_s - 1):
+        raise ValueError(f"horizon_s: expected a power of two, got {horizon_s}")
+    n_chunks = 2 * n_links // CHUNK + 2 * horizon_s + 1
+    free = np.empty(n_chunks + 1, np.int32)
+    free[:-1] = np.arange(n_chunks)[::-1]
+    free[-1] = n_chunks
+    return Wheel(
+        np.full(horizon_s, -1, np.int32), np.zeros(horizon_s, np.int32), np.zeros(n_chunks * CHUNK, np.int32),
+        np.full(n_chunks, -1, np.int32), free,
+    )  # fmt: skip
+
+
+_TUPLES = {"links": Links, "wheel": Wheel, "counts": Counts}
+
+
+def _arrays(state: QueueState) -> dict[str, NDArray[np.generic]]:
+    """All arrays by name."""
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for name, value in vars(state).items():
+        if name in _TUPLES:
+            arrays |= {f"{name}.{part}": getattr(value, part) for part in value._fields if part != "sums"}
+        else:
+            arrays[name] = np.asarray(value)
+    return arrays
+
+
+def _from_arrays(arrays: dict[str, NDArray[np.generic]]) -> QueueState:
+    """The state of which these are the arrays."""
+    arrays = dict(arrays)
+    record = aligned(arrays["links.record"].shape)
+    record[:] = arrays["links.record"]
+    arrays["links.record"], arrays["links.sums"] = record, record.view(np.int64)
+    values = {name: value for name, value in arrays.items() if "." not in name and name != "shape"}
+    parts = {
+        name: kind(**{part: arrays[f"{name}.{part}"] for part in kind._fields})  # type: ignore[attr-defined]
+        for name, kind in _TUPLES.items()
+    }
+    shape = tuple(int(size) for size in arrays["shape"])
+    return QueueState(**values, **parts, shape=shape)  # type: ignore[arg-type]
+
+
+def check_belongs(state: QueueState, network: QueueNetwork, plans: Plans, routes: Routes) -> None:
+    """Refuse a state of another network, other plans or other routes.
+
+    Raises
+    ------
+    ReproducibilityError
+        If the numbers of links, vehicles, legs or links in routes differ.
+    """
+    expected = (network.n_links, plans.n_vehicles, plans.n_legs, len(routes.link))
+    if state.shape[:4] != expected:
+        fault = Fault(
+            "state of the spatial queue", "links, vehicles, legs, places", str(expected), str(state.shape[:4])
+        )
+        raise ReproducibilityError(str(fault))
+
+
+__all__ = ["BIN", "QueueState", "build_state", "check_belongs"]
