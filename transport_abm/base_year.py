@@ -40,9 +40,23 @@ SHARE_TOLERANCE = 1e-6
 ROUND_TOLERANCE = 1e-4
 """Gap of the shares before the last round: traffic moves them by more between rounds."""
 UNREAD_AREAS = frozenset(
-    ("access", "carbon", "cars", "energy", "fleets", "freight", "plates", "powertrain", "vehicle_prices")
+    (
+        "access",
+        "carbon",
+        "cars",
+        "departures",
+        "energy",
+        "fleets",
+        "freight",
+        "learning",
+        "plates",
+        "powertrain",
+        "queue",
+        "vehicle_prices",
+    )
 )
-"""Areas of the catalogue that the fit does not read, but for what driving costs: who holds which vehicle is given."""
+"""Areas of the catalogue that the fit does not read, but for what driving costs: who holds which vehicle is given, and
+the fit runs on rung L1, whichever rung a run uses."""
 VERSION = 2
 """Raised by hand whenever the fit or the mechanisms it runs change, so that old constants are not used again."""
 

@@ -19,7 +19,9 @@ def run_seed(seed: int, replication: int) -> int:
     return seed + REPLICATION_STRIDE * replication
 
 
-def build_world(city: City, base: BaseYear, inputs: YearInputs, *, sample: float, seed: int) -> World:
+def build_world(
+    city: City, base: BaseYear, inputs: YearInputs, *, sample: float, seed: int, rung: str = "L1"
+) -> World:
     """Build the people, their vehicles and the empty networks of a run.
 
     Parameters
@@ -34,6 +36,8 @@ def build_world(city: City, base: BaseYear, inputs: YearInputs, *, sample: float
         Share of the population [1].
     seed
         Seed of the run's draws.
+    rung
+        Model of road traffic: L0, L1 or L2.
 
     Returns
     -------
@@ -48,7 +52,7 @@ def build_world(city: City, base: BaseYear, inputs: YearInputs, *, sample: float
         "max_error": report.max_error,
     }
     return World(
-        city=city, households=households, persons=persons, travel=build_travel(city, inputs), base=base,
+        city=city, households=households, persons=persons, travel=build_travel(city, inputs, rung=rung, seed=seed), base=base,
         start=base.start, sample=sample, seed=seed, fit=fit,
         vehicles=build_vehicles(city, households, persons, inputs, seed=seed, sample=sample),
     )  # fmt: skip

@@ -151,7 +151,7 @@ class TransportModel(ColumnModel):
         # Weights that are drawn come with constants of their own, so that 2021 stays as it was bought.
         self._fitted = identify_powertrain(city, overrides=case.parameters, drawn=drawn) if drawn else {}
         start = year_inputs(BASE_YEAR, {**case.parameters, **self._fitted}, (), drawn)
-        self.world: World = build_world(city, base, start, sample=case.sample, seed=seed)
+        self.world: World = build_world(city, base, start, sample=case.sample, seed=seed, rung=case.traffic)
         self.attach(Household, self.world.households)
         self.attach(Person, self.world.persons)
         vehicles = self.world.vehicles

@@ -159,6 +159,13 @@ YEAR: tuple[Step[..., None], ...] = (change_people, change_stock, renew_fleet, p
 """Steps that open a year; ``make_tours``, then ``choose_modes`` and the traffic until they settle, follow."""
 
 
+_SETTLED = {"share": "traffic.share_gap", "transit": "traffic.transit_gap"}
+ASKED: Mapping[str, Mapping[str, str]] = {
+    "L0": _SETTLED,
+    "L1": {"road": "traffic.road_gap", **_SETTLED},
+    "L2": {"road": "learning.gap", **_SETTLED},
+}
+"""By rung: which gaps must close before a year is settled, and their thresholds; L0 seeks no equilibrium of routes."""
 SHRINK = 0.7
 """A step that leaves more than this share of the last change of choices was too long."""
 SMALLEST_STEP = 0.25
@@ -228,9 +235,7 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
             "share": float(np.abs(share - before).max()),
             "transit": world.travel.transit_change,
         }
-        gap["excess"] = max(
-            gap[name] / inputs[f"traffic.{name}_gap"] for name in ("road", "share", "transit")
-        )
+        gap["excess"] = max(gap[name] / inputs[path] for name, path in ASKED[world.travel.rung].items())
         if gap["excess"] <= 1.0:
             break
         if gap["share"] > SHRINK * last_change:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,15 @@ from transport_abm.cli.show import (
 from transport_abm.core.errors import Fault, LeverError, ScenarioError
 from transport_abm.core.parameters import did_you_mean
 from transport_abm.policy.scenario import Scenario, scenario_names
+
+
+class Rung(StrEnum):
+    """Models of road traffic, as in ``Scenario.traffic``."""
+
+    L0 = "L0"
+    L1 = "L1"
+    L2 = "L2"
+
 
 WORDS = {
     "target": ("Target", "目标"), "year": ("Year", "年份"), "plan": ("Plan", "规划值"), "model": ("Model", "模拟值"),
@@ -54,6 +64,12 @@ def run_command(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="lever=value, from the first year; repeatable.")
     ] = None,
+    traffic: Annotated[
+        Rung | None,
+        typer.Option(
+            help="Road traffic: L0 volume-delay, L1 static equilibrium, L2 spatial queue; by default the scenario's."
+        ),
+    ] = None,
     uncertain: Annotated[
         bool,
         typer.Option(
@@ -75,6 +91,8 @@ def run_command(
     )
     if uncertain:
         case = case.replace(uncertain=True)
+    if traffic is not None:
+        case = case.replace(traffic=traffic.value)
     from transport_abm.model import run
     from transport_abm.networks.cities.open_city import open_city
     from transport_abm.results import Ensemble

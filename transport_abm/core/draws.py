@@ -87,6 +87,7 @@ class Stream(IntEnum):
     UNCERTAINTY = 47
     APPLICATION = 48
     ATTRIBUTION = 49
+    DEPARTURE = 60
 
 
 def _mix(z: int) -> int:

@@ -26,6 +26,15 @@ from transport_abm.networks.level_of_service import (
     TRANSIT_CNY,
     TRANSIT_MIN,
 )
+from transport_abm.networks.road_rungs import (
+    PeriodTraffic,
+    add_routes,
+    first_routes,
+    learn,
+    load_volume_delay,
+    queue_of,
+    simulate_day,
+)
 from transport_abm.networks.roads.assignment import assign_roads, link_time_s, skim_roads
 from transport_abm.networks.roads.connectors import connect
 from transport_abm.networks.roads.road_problem import RoadProblem
@@ -98,6 +107,7 @@ def open_year(travel: Travel, city: City, inputs: YearInputs, start: TravelStart
     travel.road_demand = [None] * len(Period)
     # New lines make new crowds: what was averaged so far counts for a few loadings only.
     travel.loadings = [min(n, STARTED) for n in travel.loadings]
+    travel.road_days = [min(n, 1) for n in travel.road_days]
     travel.metro_length_km = _metro_length_km(city, inputs)
     if travel.road_state[0] is not None:
         return
@@ -167,11 +177,28 @@ def update_travel(
         If demand cannot be served on the network.
     """
     entering = entering_links(city, inputs)
+    if travel.rung == "L2":
+        _simulate_roads(travel, city, inputs, count, weight)
 
     def assign_period(period: Period) -> tuple[float, F64]:
         fresh = travel.los[period].copy()
         boardings = np.zeros(len(TransitMode))
-        _update_roads(travel, city, inputs, period, count[:, period], weight, fresh, entering)
+        if travel.rung == "L1":
+            _update_roads(travel, city, inputs, period, count[:, period], weight, fresh, entering)
+        else:
+            problem = _road_problem(travel, city, inputs, period)
+            if travel.rung == "L0":
+                _load_roads(travel, city, inputs, period, problem, count[:, period], weight)
+            _skim_cars(
+                travel,
+                city,
+                inputs,
+                period,
+                problem,
+                _with_connectors(travel, problem, period),
+                fresh,
+                entering,
+            )
         _update_transit(travel, city, inputs, period, count[:, period], weight, True, fresh, boardings)
         change = _transit_change(travel.los[period], fresh, count[:, period])
         _mix(travel.los[period], fresh, step)
@@ -234,11 +261,7 @@ def _update_roads(
     entering: Bool,
 ) -> None:
     """Vehicles of one period to the roads; times, distances and charges into ``fresh``."""
-    cars = count[Mode.CAR_DRIVER].astype(np.float64)
-    hired = (count[Mode.TAXI].astype(np.float64) + count[Mode.RIDE_HAIL]) / inputs["traffic.hired_occupancy"]
-    vehicles = cars + hired / (1.0 - inputs["traffic.hired_empty_share"])
-    background = inputs[f"traffic.background_share_{period.name.lower()}"]
-    demand = vehicles * (weight * hourly(inputs, period) / (1.0 - background))
+    demand = _vehicles(inputs, period, count, weight) * hourly(inputs, period)
     before = travel.road_demand[period]
     if before is not None:
         moved = float(np.abs(demand - before).sum()) / max(float(before.sum()), 1e-9)
@@ -263,6 +286,98 @@ def _update_roads(
     travel.link_flow_pcuh[period] = flows.flow_pcuh[:n]
     travel.link_time_s[period] = flows.time_s[:n]
     _skim_cars(travel, city, inputs, period, problem, flows.time_s, fresh, entering)
+
+
+def _vehicles(
+    inputs: YearInputs, period: Period, count: np.ndarray[tuple[int, ...], np.dtype[np.int32]], weight: float
+) -> F64:
+    """Vehicles that leave in a period, by pair of zones: private and hired cars, vans and through traffic."""
+    cars = count[Mode.CAR_DRIVER].astype(np.float64)
+    hired = (count[Mode.TAXI].astype(np.float64) + count[Mode.RIDE_HAIL]) / inputs["traffic.hired_occupancy"]
+    vehicles = cars + hired / (1.0 - inputs["traffic.hired_empty_share"])
+    background = inputs[f"traffic.background_share_{period.name.lower()}"]
+    return np.asarray(vehicles * (weight / (1.0 - background)))
+
+
+def _with_connectors(travel: Travel, problem: RoadProblem, period: Period) -> F64:
+    """Times of a period's roads, and of the connectors, which never change."""
+    time_s = problem.free_time_s.copy()
+    time_s[: travel.link_time_s.shape[1]] = travel.link_time_s[period]
+    return time_s
+
+
+def _traffic(
+    travel: Travel, inputs: YearInputs, period: Period, problem: RoadProblem, vehicles: F64
+) -> PeriodTraffic:
+    """The period as the rungs L0 and L2 take it up."""
+    return PeriodTraffic(
+        problem, vehicles, hourly(inputs, period),
+        np.concatenate([travel.link_flow_pcuh[period], np.zeros(problem.n_links - travel.link_flow_pcuh.shape[1])]),
+        _with_connectors(travel, problem, period), travel.road_state[period], travel.road_gap[period],
+    )  # fmt: skip
+
+
+def _keep(travel: Travel, period: Period, traffic: PeriodTraffic) -> None:
+    """Put what a rung made of a period into the state."""
+    n = travel.link_time_s.shape[1]
+    travel.link_flow_pcuh[period], travel.link_time_s[period] = traffic.flow_pcuh[:n], traffic.time_s[:n]
+    travel.road_state[period], travel.road_gap[period] = traffic.state, traffic.gap
+
+
+def _load_roads(
+    travel: Travel, city: City, inputs: YearInputs, period: Period, problem: RoadProblem,
+    count: np.ndarray[tuple[int, ...], np.dtype[np.int32]], weight: float,
+) -> None:  # fmt: skip
+    """One day of rung L0 in a period."""
+    traffic = _traffic(travel, inputs, period, problem, _vehicles(inputs, period, count, weight))
+    travel.road_days[period] += 1
+    load_volume_delay(traffic, np.arange(len(city.zones), dtype=np.int32), day=travel.road_days[period])
+    _keep(travel, period, traffic)
+
+
+def _simulate_roads(
+    travel: Travel,
+    city: City,
+    inputs: YearInputs,
+    count: np.ndarray[tuple[int, ...], np.dtype[np.int32]],
+    weight: float,
+) -> None:
+    """One day of rung L2, and what drivers learn from it."""
+    vehicles = [_vehicles(inputs, period, count[:, period], weight) for period in Period]
+    if _hardly_moved(travel, inputs, vehicles):
+        return
+    zone_node = np.arange(len(city.zones), dtype=np.int32)
+    periods = [
+        _traffic(travel, inputs, period, _road_problem(travel, city, inputs, period), vehicles[period])
+        for period in Period
+    ]
+
+    def prepare(period: Period) -> None:
+        if periods[period].state is None:
+            first_routes(periods[period], zone_node, sweeps=COLD * int(inputs["traffic.road_iterations"]))
+        else:
+            add_routes(periods[period], zone_node)
+
+    def learn_period(period: Period) -> None:
+        learn(periods[period], zone_node, inputs)
+        _keep(travel, period, periods[period])
+
+    _each_period(prepare)
+    packet = max(1, int(min(weight, inputs["learning.packet_vehicles"])))
+    queue = queue_of(city, periods, inputs, packet=packet)
+    travel.queue_day = simulate_day(periods, queue, inputs, packet=packet, seed=travel.seed)
+    _each_period(learn_period)
+    travel.road_demand = [*vehicles]
+
+
+def _hardly_moved(travel: Travel, inputs: YearInputs, vehicles: list[F64]) -> bool:
+    """Whether the day would be as the last one: hardly a trip has changed, and drivers had nothing to learn."""
+    for before, now in zip(travel.road_demand, vehicles, strict=True):
+        if before is None:
+            return False
+        if float(np.abs(now - before).sum()) > inputs["traffic.same_share"] * max(float(before.sum()), 1e-9):
+            return False
+    return bool((travel.road_gap <= inputs["learning.gap"]).all())
 
 
 def _road_problem(travel: Travel, city: City, inputs: YearInputs, period: Period) -> RoadProblem:

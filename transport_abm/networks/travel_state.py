@@ -9,6 +9,7 @@ import numpy as np
 from transport_abm.core.vocabulary import PERIOD_LENGTH_H, Mode, Period, TransitMode, TransitOption
 from transport_abm.networks.city import F32, F64, City
 from transport_abm.networks.level_of_service import ACTIVE_KM, N_LOS
+from transport_abm.networks.road_rungs import DayReport
 from transport_abm.networks.roads.assignment import RoadState
 from transport_abm.networks.roads.connectors import Connectors, build_connectors
 from transport_abm.networks.roads.road_skims import active_skim_m
@@ -69,6 +70,10 @@ class TravelStart:
 class Travel:
     """State of the supply side: skims, flows and times by period."""
 
+    rung: str
+    """Model of road traffic: L0, L1 or L2."""
+    seed: int
+    """Seed of the run's draws."""
     connectors: Connectors
     """How the trips of each zone get on the roads."""
     radius_km: F32
@@ -97,6 +102,10 @@ class Travel:
     """Passenger-km of each metro section in the morning peak hour."""
     metro_length_km: float = 0.0
     services: dict[tuple[int, int], TransitService] = field(default_factory=dict)
+    road_days: list[int] = field(default_factory=lambda: [0] * len(Period))
+    """By period: days whose flows rung L0 has averaged."""
+    queue_day: DayReport | None = None
+    """What the last day of rung L2 told."""
     road_demand: list[F64 | None] = field(default_factory=lambda: [None] * len(Period))
     """By period: vehicles that were last assigned this year [pcu/h]."""
     loadings: list[int] = field(default_factory=lambda: [0] * len(Period))
@@ -105,7 +114,7 @@ class Travel:
     """By period: what the strategies in force were found on."""
 
 
-def build_travel(city: City, inputs: YearInputs) -> Travel:
+def build_travel(city: City, inputs: YearInputs, *, rung: str = "L1", seed: int = 0) -> Travel:
     """Travel before any traffic: walking and cycling distances; the rest is empty.
 
     Parameters
@@ -114,6 +123,10 @@ def build_travel(city: City, inputs: YearInputs) -> Travel:
         The city.
     inputs
         Parameters of the base year.
+    rung
+        Model of road traffic: L0, L1 or L2.
+    seed
+        Seed of the run's draws: of departures and routes on rung L2.
 
     Returns
     -------
@@ -127,6 +140,8 @@ def build_travel(city: City, inputs: YearInputs) -> Travel:
     away = active_m.copy()
     np.fill_diagonal(away, np.inf)
     return Travel(
+        rung=rung,
+        seed=seed,
         connectors=build_connectors(city, inputs),
         radius_km=np.diagonal(active_m).astype(np.float32) / np.float32(1000.0),
         nearest=np.argmin(away, axis=1),

@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 from transport_abm.agents.tours import DEPART, DESTINATION, ORIGIN, PURPOSE
 from transport_abm.core.vocabulary import GREEN_MODES, Mode, Period, Purpose, TransitMode
 from transport_abm.networks.level_of_service import ACTIVE_KM, CAR_MIN
+from transport_abm.networks.roads.road_skims import free_link_time_s
 from transport_abm.outcomes.register import Row, YearView, outcome
 
+NEAR_CAPACITY = 0.9
+"""Flow over capacity from which a link counts as near its capacity."""
 GREEN = np.isin(np.arange(len(Mode)), [int(mode) for mode in GREEN_MODES])
 
 
@@ -179,6 +182,23 @@ def network_speed(view: YearView) -> Iterator[Row]:
             yield "", period.name.lower(), km / hours
 
 
+@outcome("vehicle-h/h", "Vehicle-hours in the morning design hour", "早高峰设计小时车辆小时数",
+         "on all roads; free: at the times of empty roads; below: delay on links with less than 90 % of their "
+         "capacity in flow; near: delay on the others")  # fmt: skip
+def road_hours(view: YearView) -> Iterator[Row]:
+    """Where the drivers' time goes: empty roads, delay on links below their capacity, delay on those near it."""
+    roads = view.city.roads
+    used = view.travel.link_flow_pcuh[Period.AM] > 0
+    flow, time_s = view.travel.link_flow_pcuh[Period.AM, used], view.travel.link_time_s[Period.AM, used]
+    free_s = free_link_time_s(roads, view.inputs)[used]
+    near = flow >= NEAR_CAPACITY * roads.capacity_pcuh[used]
+    delay_h = flow * (time_s - free_s) / 3600.0
+    yield "", "", float((flow * time_s).sum() / 3600.0)
+    yield "", "free", float((flow * free_s).sum() / 3600.0)
+    yield "", "below", float(delay_h[~near].sum())
+    yield "", "near", float(delay_h[near].sum())
+
+
 @outcome(
     "km/h",
     "Bus speed",
@@ -243,6 +263,17 @@ def residents(view: YearView) -> Iterator[Row]:
 def metro_length(view: YearView) -> Iterator[Row]:
     """Length of metro lines in service."""
     yield "", "", view.travel.metro_length_km
+
+
+@outcome("1", "Stuck and late vehicles", "卡滞与滞留车辆",
+         "spatial queue only; released: moves to a full link that the rule for stuck vehicles made possible, as a share of "
+         "all; late: packets still on the road when the day ends")  # fmt: skip
+def queue(view: YearView) -> Iterator[Row]:
+    """How far the simulated day had to be helped."""
+    day = view.travel.queue_day
+    if day is not None:
+        yield "", "released", day.released_share
+        yield "", "late", day.late_share
 
 
 @outcome("1", "Equilibrium gap", "均衡误差",

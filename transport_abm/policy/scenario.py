@@ -22,7 +22,7 @@ LARGEST_FILE_BYTES = 1_000_000
 FIRST_YEAR = 2020
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
-Traffic = Literal["L1"]
+Traffic = Literal["L0", "L1", "L2"]
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
@@ -109,7 +109,8 @@ class Scenario(Schema):
     uncertain: bool = False
     """Draw the uncertain numbers of vehicles, prices and factors anew in each replication; 0 keeps them central."""
     traffic: Traffic = "L1"
-    """Model of road traffic: L1 is the static equilibrium of each period."""
+    """Model of road traffic: L0 volume-delay without equilibrium, L1 static equilibrium of each period, L2 spatial
+    queue of the whole day."""
     levers: Annotated[
         tuple[LeverSetting, ...], BeforeValidator(_tuple), AfterValidator(_each_once), Field(max_length=1_000)
     ] = ()

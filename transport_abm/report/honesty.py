@@ -292,7 +292,7 @@ def source_section(reading: Reading, words: Texts, notes: list[str], credit: str
         ),
         (
             words("source.traffic"),
-            words("source.traffic.L1") if case.get("traffic") == "L1" else str(case.get("traffic", "-")),
+            words(f"source.traffic.{case['traffic']}") if case.get("traffic") else "-",
         ),
         (words("source.code"), el("code", str(manifest.get("code", "-")))),
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def write_report(
     reading = read_runs(results)
     place, same, note = _city_of(reading, city, words)
     page = build_page(reading, words, place, same=same, note=note, matrix=matrix)
-    return _write(Path(path), page)
+    return write_page(Path(path), page)
 
 
 def build_page(
@@ -128,7 +129,26 @@ def build_page(
         honesty.definition_section(reading, words),
         el("footer", words("page.footer")),
     ]
-    title = words("page.title_of", name=reading.scenario["name"])
+    return document(words("page.title_of", name=reading.scenario["name"]), body, words)
+
+
+def document(title: str, body: Sequence[Markup | None], words: Texts) -> str:
+    """A whole HTML file: head with the style and what it may load (nothing), and a body.
+
+    Parameters
+    ----------
+    title
+        Title of the window.
+    body
+        Parts of the page; None is left out.
+    words
+        Language.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
     style = (files("transport_abm") / "report" / "data" / "style.css").read_text(encoding="utf-8")
     head = el(
         "head",
@@ -205,7 +225,7 @@ def _credit(reading: Reading, city: City | None, words: Texts) -> str | None:
     return named
 
 
-def _write(path: Path, page: str) -> Path:
+def write_page(path: Path, page: str) -> Path:
     """Write the file under another name and move it into place."""
     temporary = None
     try:

@@ -64,12 +64,7 @@ def road_problem(
     is_open = roads.drive & (roads.open_year <= year)
     scale = np.zeros(len(LinkClass))
     scale[list(CAR_CLASSES)] = inputs.array("roads.bpr_scale_{}", CAR_CLASSES)
-    delay_s_km = np.zeros(len(LinkClass))
-    delay_s_km[list(SIGNAL_CLASSES)] = inputs.array("roads.signal_delay_{}_s_km", SIGNAL_CLASSES)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        free_s = (
-            roads.length_m / roads.free_speed_kmh * 3.6 + roads.length_m / 1000 * delay_s_km[roads.link_class]
-        )
+    free_s = free_link_time_s(roads, inputs)
     if charge_s > 0:
         fixed_s = charge_s * entering_links(city, inputs).astype(np.float64)
     else:
@@ -87,6 +82,29 @@ def road_problem(
         if preload_pcuh is None
         else preload_pcuh,
     )
+
+
+def free_link_time_s(roads: RoadNetwork, inputs: YearInputs) -> F64:
+    """Time on every link when it is empty: free speed, and the delay at its signals.
+
+    Parameters
+    ----------
+    roads
+        Links.
+    inputs
+        Read: ``roads.signal_delay_`` paths.
+
+    Returns
+    -------
+    F64
+        By link [s].
+    """
+    delay_s_km = np.zeros(len(LinkClass))
+    delay_s_km[list(SIGNAL_CLASSES)] = inputs.array("roads.signal_delay_{}_s_km", SIGNAL_CLASSES)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        driving_s = roads.length_m / roads.free_speed_kmh * 3.6
+    time_s: F64 = driving_s + roads.length_m / 1000 * delay_s_km[roads.link_class]
+    return time_s
 
 
 def bus_flow_pcuh(city: City, inputs: YearInputs, *, period: Period, year: int) -> F64:

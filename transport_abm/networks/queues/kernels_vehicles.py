@@ -1,0 +1,79 @@
+"""Kernels that turn the trips of a period into vehicles: how many packets, when each leaves and on which route.
+
+Packets of a pair are numbered. Number k of n leaves at the quantile ``(k + u) / n`` of the period's departures and
+takes the route at the quantile ``frac(v + k * GOLDEN)`` of the pair's shares (a Kronecker sequence), so that few
+packets already show the shares; u and v are draws addressed by the pair.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+from transport_abm.core.draws import hash_uniform
+
+GOLDEN = 0.6180339887498949
+"""Fractional part of the golden ratio: multiples of it fill the unit interval evenly."""
+K_COUNT, K_DEPART, K_ROUTE = 0, 1, 2
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def count_packets(demand, address, key, count):  # type: ignore[no-untyped-def]
+    """Packets of each pair: rounded so that the expected number is the demand.
+
+    Parameters
+    ----------
+    demand : float64[pairs]     packets wanted
+    address : uint64[pairs]     identity of the pair's draws
+    key : uint64                of the stream
+    count : int64[pairs]        overwritten
+    """
+    for pair in range(len(demand)):
+        count[pair] = int(np.floor(demand[pair] + hash_uniform(key, address[pair], np.uint64(K_COUNT))))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _departure(cumulative, edge_s, quantile):  # type: ignore[no-untyped-def]
+    """Second of the day at a quantile of departures, evenly spread inside each hour."""
+    hour = 0
+    while hour < len(cumulative) - 2 and quantile >= cumulative[hour + 1]:
+        hour += 1
+    width = cumulative[hour + 1] - cumulative[hour]
+    part = (quantile - cumulative[hour]) / width if width > 0.0 else 0.0
+    return edge_s[hour] + min(part, 1.0) * 3600.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy", parallel=True)
+def fill_packets(start, address, paths, cumulative, edge_s, key, depart_s, path):  # type: ignore[no-untyped-def]
+    """Departure and route of every packet.
+
+    Parameters
+    ----------
+    start : int64[pairs + 1]        first packet of each pair
+    address : uint64[pairs]
+    paths : (int64[pairs + 1] first path of each pair, float64[paths] share)
+    cumulative : float64[hours + 1] cumulated share of departures
+    edge_s : float64[hours]         start of each hour [s of the simulated day]
+    key : uint64
+    depart_s : int32[packets], path : int32[packets], overwritten
+    """
+    first, share = paths
+    for pair in prange(len(address)):
+        n = start[pair + 1] - start[pair]
+        if n == 0:
+            continue
+        u = hash_uniform(key, address[pair], np.uint64(K_DEPART))
+        v = hash_uniform(key, address[pair], np.uint64(K_ROUTE))
+        for k in range(n):
+            row = start[pair] + k
+            depart_s[row] = np.int32(_departure(cumulative, edge_s, (k + u) / n))
+            quantile = v + k * GOLDEN
+            quantile -= np.floor(quantile)
+            chosen = first[pair + 1] - 1
+            below = 0.0
+            for p in range(first[pair], first[pair + 1]):
+                below += share[p]
+                if quantile < below:
+                    chosen = p
+                    break
+            path[row] = np.int32(chosen)
