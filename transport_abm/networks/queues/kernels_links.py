@@ -37,10 +37,18 @@ POSITIVE = (1 << 31) - 1
 """An index and this is itself; the compiler then knows that it is not negative."""
 CHUNK = 64
 """Codes in a chunk of the wheel."""
+SECOND, NEXT_FIRST, RING_TOP, BIN, MOVES, ARRIVED, TAKEN, AT, SERVED = range(9)
+"""Places of the clock: next second; next vehicle by its first departure; end of the rings in use; bin of the day;
+links left and vehicles arrived so far; codes in the batch and the one at hand; time to which holes were served."""
 CS = 100
 """Centiseconds in a second."""
 HEADWAY = 360_000
 """Centiseconds in an hour: a size in hundredths over a capacity in hundredths per hour."""
+
+
+kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+"""Compiles what runs for each event. Nothing in it makes or keeps an array, so references need no counting: counting
+them would take most of the time."""
 
 
 class Links(NamedTuple):
@@ -48,6 +56,8 @@ class Links(NamedTuple):
 
     record: NDArray[np.int32]
     sums: NDArray[np.int64]
+    ring: NDArray[np.int32]
+    """Entries of all rings, ``[entries, 4]``."""
     wait_first: NDArray[np.int32]
     """By link: first row that waits to enter, -1 if none."""
     wait_next: NDArray[np.int32]
@@ -73,6 +83,8 @@ class Wheel(NamedTuple):
     following: NDArray[np.int32]
     free: NDArray[np.int32]
     """Chunks not in use, as a stack; the last number is their count."""
+    batch: NDArray[np.int32]
+    """Codes that were taken and are being worked off."""
 
 
 @intrinsic
@@ -90,37 +102,47 @@ def _prefetch(typing_context, pointer, offset):  # type: ignore[no-untyped-def]
     return types.void(types.intp, types.intp), code
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def ask(address, offset):  # type: ignore[no-untyped-def]
     """Begin to fetch what is ``offset`` bytes from an address; changes nothing but the time."""
     _prefetch(address, offset)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def put(wheel, code, due, second):  # type: ignore[no-untyped-def]
     """Put a code into the slot of the time when it is due; beyond the horizon into the last, to be put again."""
-    first, place = wheel.first, wheel.place
+    put_in(wheel.first, wheel.place, wheel.code, wheel.following, wheel.free, code, due, second)
+
+
+@kernel
+def put_in(first, place, codes, following, free, code, due, second):  # type: ignore[no-untyped-def]
+    """`put` for a wheel whose arrays are at hand."""
     mask = len(first) - 1
     slot = min(due // CS, second + mask) & mask
-    at = place[slot]
-    if at % CHUNK == 0:
-        free = wheel.free
-        free[-1] -= 1
-        chunk = free[free[-1]]
-        if first[slot] < 0:
-            first[slot] = chunk
-        else:
-            wheel.following[at // CHUNK - 1] = chunk
-        wheel.following[chunk] = -1
-        at = chunk * CHUNK
-    wheel.code[at] = code
+    at = np.int64(place[slot])
+    if at & (CHUNK - 1) == 0:
+        at = _new_chunk(first, following, free, slot, at)
+    codes[at & POSITIVE] = code
     place[slot] = at + 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def take(wheel, second, codes):  # type: ignore[no-untyped-def]
-    """Take the codes of a second in the order in which they were put, as many chunks as fit; returns how many."""
-    first, code, following, free = wheel.first, wheel.code, wheel.following, wheel.free
+@kernel
+def _new_chunk(first, following, free, slot, at):  # type: ignore[no-untyped-def]
+    """One more chunk at the end of a slot; returns where its first code goes."""
+    free[-1] -= 1
+    chunk = free[free[-1]]
+    if first[slot] < 0:
+        first[slot] = chunk
+    else:
+        following[at // CHUNK - 1] = chunk
+    following[chunk] = -1
+    return np.int64(chunk) * CHUNK
+
+
+@kernel
+def take(wheel, second):  # type: ignore[no-untyped-def]
+    """Take the codes of a second in the order in which they were put, as many chunks as fit into the batch; returns how many."""
+    first, code, following, free, codes = wheel.first, wheel.code, wheel.following, wheel.free, wheel.batch
     slot = second & (len(first) - 1)
     count = 0
     while first[slot] >= 0 and count + CHUNK <= len(codes):
@@ -138,10 +160,10 @@ def take(wheel, second, codes):  # type: ignore[no-untyped-def]
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def collect(links, ring, sizes, row, second):  # type: ignore[no-untyped-def]
+@kernel
+def collect(links, sizes, row, second):  # type: ignore[no-untyped-def]
     """Give back the room of all holes that have arrived by the end of a second."""
-    record = links.record
+    record, ring = links.record, links.ring
     base, mask = record[row, BASE], record[row, MASK]
     while record[row, HOLES] > 0:
         at = base + ((record[row, HEAD] - record[row, HOLES]) & mask)
@@ -151,45 +173,47 @@ def collect(links, ring, sizes, row, second):  # type: ignore[no-untyped-def]
         record[row, HOLES] -= 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def has_room(links, ring, sizes, row, size, second):  # type: ignore[no-untyped-def]
+@kernel
+def has_room(links, sizes, row, size, second):  # type: ignore[no-untyped-def]
     """Whether a vehicle of a size may enter; an empty link takes one of any size."""
     record = links.record
     if record[row, USED] + size <= record[row, STORAGE]:
         return True
-    collect(links, ring, sizes, row, second)
+    collect(links, sizes, row, second)
     used = record[row, USED]
     return used + size <= record[row, STORAGE] or used == 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def with_entry(links, ring, sizes, row, second, top):  # type: ignore[no-untyped-def]
-    """The rings with place for one more vehicle in a row's; ``top[0]`` is the end of what is in use."""
-    record = links.record
+@kernel
+def has_entry(links, sizes, row, clock, gather):  # type: ignore[no-untyped-def]
+    """Whether a row's ring takes one more vehicle, after it has grown if need be; if not, all rings must get longer.
+
+    Holes that have arrived are gathered before, where that is no matter.
+    """
+    record, ring = links.record, links.ring
     if record[row, COUNT] + record[row, HOLES] <= record[row, MASK]:
-        return ring
-    if row < len(links.wait_first):
-        collect(links, ring, sizes, row, second)
+        return True
+    if gather:
+        collect(links, sizes, row, clock[SECOND])
     taken = record[row, COUNT] + record[row, HOLES]
     base, mask = record[row, BASE], record[row, MASK]
     if taken <= mask:
-        return ring
-    size = max(2 * (mask + 1), 8)
-    start = top[0]
+        return True
+    start, size = clock[RING_TOP], max(2 * (mask + 1), 8)
     if start + size > len(ring):
-        wider = np.zeros((max(start + size, len(ring) + len(ring) // 2), 4), np.int32)
-        wider[:start] = ring[:start]
-        ring = wider
+        return False
+    clock[RING_TOP] = start + size
     first = record[row, HEAD] - record[row, HOLES]
     for k in range(taken):
-        ring[start + k] = ring[base + ((first + k) & mask)]
-    top[0] = start + size
+        old = base + ((first + k) & mask)
+        for column in range(4):
+            ring[start + k, column] = ring[old, column]
     record[row, BASE], record[row, MASK], record[row, HEAD] = start, size - 1, record[row, HOLES]
-    return ring
+    return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def join_wait(links, ring, wheel, row, ahead, time, second):  # type: ignore[no-untyped-def]
+@kernel
+def join_wait(links, wheel, row, ahead, time, second):  # type: ignore[no-untyped-def]
     """The first vehicle of a row begins to wait for room on the link ahead."""
     record, following = links.record, links.wait_next
     links.since[row] = time
@@ -210,19 +234,19 @@ def join_wait(links, ring, wheel, row, ahead, time, second):  # type: ignore[no-
         links.after[final] = row
         links.before[n] = row
     if record[ahead, HOLES] > 0 and not record[ahead, FLAGS] & HOLE_DUE:
-        call_hole(links, ring, wheel, ahead, second)
+        call_hole(links, wheel, ahead, second)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def call_hole(links, ring, wheel, row, second):  # type: ignore[no-untyped-def]
+@kernel
+def call_hole(links, wheel, row, second):  # type: ignore[no-untyped-def]
     """An event for the next hole that arrives at the upper end of a link."""
-    record = links.record
+    record, ring = links.record, links.ring
     record[row, FLAGS] |= HOLE_DUE
     at = record[row, BASE] + ((record[row, HEAD] - record[row, HOLES]) & record[row, MASK])
     put(wheel, ~row, max(ring[at, TIME], second * CS), second)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def leave_wait(links, row, ahead):  # type: ignore[no-untyped-def]
     """A row waits no longer for the link ahead."""
     record, following = links.record, links.wait_next
@@ -241,28 +265,28 @@ def leave_wait(links, row, ahead):  # type: ignore[no-untyped-def]
         links.before[links.after[row]] = links.before[row]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def size_of_first(links, ring, sizes, row):  # type: ignore[no-untyped-def]
+@kernel
+def size_of_first(links, sizes, row):  # type: ignore[no-untyped-def]
     """Size of the first vehicle of a row."""
-    record = links.record
+    record, ring = links.record, links.ring
     return sizes[ring[record[row, BASE] + record[row, HEAD], WORD] >> KIND]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def choose_next(links, ring, sizes, ahead):  # type: ignore[no-untyped-def]
+@kernel
+def choose_next(links, sizes, ahead):  # type: ignore[no-untyped-def]
     """Which of the waiting rows has the largest claim to the room on the link ahead; the first of equal ones."""
     best = links.wait_first[ahead]
     claim = np.int64(0)
     row = best
     while row >= 0:
-        own = links.credit[row] + np.int64(links.priority[row]) * size_of_first(links, ring, sizes, row)
+        own = links.credit[row] + np.int64(links.priority[row]) * size_of_first(links, sizes, row)
         if row == best or own > claim:
             best, claim = row, own
         row = links.wait_next[row]
     return best
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def settle_claims(links, ahead, chosen, size):  # type: ignore[no-untyped-def]
     """Each waiting row earns its priority times the room given; the one that has it pays for all."""
     total = np.int64(0)
