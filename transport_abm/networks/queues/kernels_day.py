@@ -12,7 +12,6 @@ import numpy as np
 from transport_abm.networks.queues.kernels_links import (
     AT,
     BACK,
-    BASE,
     BIN,
     CAPACITY,
     CHARGED,
@@ -33,7 +32,6 @@ from transport_abm.networks.queues.kernels_links import (
     MOST_KINDS,
     MOVES,
     PLACE,
-    POSITIVE,
     REST,
     SECOND,
     STORAGE,
@@ -44,7 +42,10 @@ from transport_abm.networks.queues.kernels_links import (
     VEHICLE,
     WAITED,
     WORD,
+    WORDS,
+    ask,
     call_hole,
+    entry_of,
     has_entry,
     has_room,
     join_wait,
@@ -67,10 +68,10 @@ def close_bin(links, counts):  # type: ignore[no-untyped-def]
     """Counts of the bin go from the records into the tables; twice is as good as once."""
     row = counts.clock[BIN]
     for link in range(len(links.wait_first)):
-        counts.entered[row, link] += links.record[link, ENTERED]
-        counts.time[row, link] += links.sums[link, SUM]
-        links.record[link, ENTERED] = 0
-        links.sums[link, SUM] = 0
+        counts.entered[row, link] += links.record[link * WORDS + ENTERED]
+        counts.time[row, link] += links.sums[link * (WORDS // 2) + SUM]
+        links.record[link * WORDS + ENTERED] = 0
+        links.sums[link * (WORDS // 2) + SUM] = 0
 
 
 @kernel
@@ -121,6 +122,7 @@ def run_events(links, trips, rules, counts, wheel):  # type: ignore[no-untyped-d
     second, bin_cs = clock[SECOND], rules.bin_cs
     end_cs, bin_start = (second + 1) * CS, clock[BIN] * rules.bin_cs
     n_route = len(route)
+    record_at, ring_at, route_at = record.ctypes.data, ring.ctypes.data, route.ctypes.data
     moves = 0
     while True:
         if clock[AT] == clock[TAKEN]:
@@ -128,6 +130,21 @@ def run_events(links, trips, rules, counts, wheel):  # type: ignore[no-untyped-d
             if clock[TAKEN] == 0:
                 break
         for k in range(clock[AT], clock[TAKEN]):
+            # What later events will touch, a step at a time: each step needs what the one before it has fetched.
+            soon = np.int64(batch[k + 24])
+            ask(record_at, (soon ^ (soon >> 63)) * 64)
+            soon = np.int64(batch[k + 16])
+            soon ^= soon >> 63
+            ask(ring_at, entry_of(record, soon, 0) * 4)
+            ask(ring_at, entry_of(record, soon, 1) * 4)
+            soon = np.int64(batch[k + 8])
+            at = entry_of(record, soon ^ (soon >> 63), 0)
+            ask(record_at, (np.int64(ring[at + WORD]) & LINK) * 64)
+            ask(route_at, np.int64(ring[at + PLACE]) * 4 + 8)
+            soon = np.int64(batch[k + 4])
+            soon = np.int64(ring[entry_of(record, soon ^ (soon >> 63), 0) + WORD]) & LINK
+            if soon != LINK:
+                ask(ring_at, entry_of(record, soon, record[soon * WORDS + COUNT]) * 4)
             link = np.int64(batch[k])
             if link < 0:
                 if not serve(links, trips, rules, counts, wheel, ~link):
@@ -135,53 +152,52 @@ def run_events(links, trips, rules, counts, wheel):  # type: ignore[no-untyped-d
                     clock[MOVES] += moves
                     return False
                 continue
-            base, mask, head = record[link, BASE], record[link, MASK], record[link, HEAD]
-            at = np.int64(base + head) & POSITIVE
-            exit_time = np.int64(ring[at, TIME])
-            time = max(exit_time, np.int64(record[link, FREE_AT]))
+            own = link * WORDS
+            at = entry_of(record, link, 0)
+            exit_time = np.int64(ring[at + TIME])
+            time = max(exit_time, np.int64(record[own + FREE_AT]))
             if time >= end_cs:
                 put(wheel, link, time, second)
                 continue
-            word = np.int64(ring[at, WORD])
+            word = np.int64(ring[at + WORD])
             ahead, kind = word & LINK, (word >> KIND) & (MOST_KINDS - 1)
             size, weight = np.int64(sizes[kind]), np.int64(weights[kind])
-            vehicle, place = ring[at, VEHICLE], np.int64(ring[at, PLACE]) + 1
+            vehicle, place = ring[at + VEHICLE], np.int64(ring[at + PLACE]) + 1
+            to = ahead * WORDS
             if ahead != LINK:
-                if record[ahead, FLAGS] & WAITED or (
-                    record[ahead, USED] + size > record[ahead, STORAGE]
+                if record[to + FLAGS] & WAITED or (
+                    record[to + USED] + size > record[to + STORAGE]
                     and not has_room(links, sizes, ahead, size, second)
                 ):
                     join_wait(links, wheel, link, ahead, time, second)
                     continue
-                if record[ahead, COUNT] + record[ahead, HOLES] > record[ahead, MASK]:
+                if record[to + COUNT] + record[to + HOLES] > record[to + MASK]:
                     if not has_entry(links, sizes, ahead, clock, True):
                         clock[AT] = k
                         clock[MOVES] += moves
                         return False
-                    # On a loop the ring that grew is its own.
-                    base, mask, head = record[link, BASE], record[link, MASK], record[link, HEAD]
-                    at = np.int64(base + head) & POSITIVE
-            came = exit_time - record[link, FREE]
+                    # On a loop the ring that has grown is its own.
+                    at = entry_of(record, link, 0)
+            came = exit_time - record[own + FREE]
             spent = (time - came) * weight
             if came >= bin_start:
-                sums[link, SUM] += spent
+                sums[link * (WORDS // 2) + SUM] += spent
             else:
                 counts.time[came // bin_cs, link] += spent
-            ring[at, TIME] = time + record[link, BACK]
-            owed, capacity = size * HEADWAY + record[link, REST], np.int64(record[link, CAPACITY])
+            ring[at + TIME] = time + record[own + BACK]
+            owed, capacity = size * HEADWAY + record[own + REST], np.int64(record[own + CAPACITY])
             wait = owed // capacity
             free_at = time + wait
-            record[link, FREE_AT] = free_at
-            record[link, REST] = owed - wait * capacity
-            head = (head + 1) & mask
-            record[link, HEAD] = head
-            left = record[link, COUNT] - 1
-            record[link, COUNT] = left
-            record[link, HOLES] += 1
+            record[own + FREE_AT] = free_at
+            record[own + REST] = owed - wait * capacity
+            record[own + HEAD] = (record[own + HEAD] + 1) & record[own + MASK]
+            left = record[own + COUNT] - 1
+            record[own + COUNT] = left
+            record[own + HOLES] += 1
             moves += 1
             if left > 0:
-                put(wheel, link, max(np.int64(ring[np.int64(base + head) & POSITIVE, TIME]), free_at), second)
-            if record[link, FLAGS] & (WAITED | HOLE_DUE) == WAITED:
+                put(wheel, link, max(np.int64(ring[entry_of(record, link, 0) + TIME]), free_at), second)
+            if record[own + FLAGS] & (WAITED | HOLE_DUE) == WAITED:
                 call_hole(links, wheel, link, second)
             if ahead == LINK:
                 arrive(trips, counts, vehicle, time)
@@ -190,20 +206,20 @@ def run_events(links, trips, rules, counts, wheel):  # type: ignore[no-untyped-d
             if not word & LAST:
                 following = np.int64(route[place + 1]) if place + 1 < n_route else link_at(trips, place + 1)
                 following = following if following >= 0 else ~following | LAST
-            on = record[ahead, COUNT]
-            at = np.int64(record[ahead, BASE] + ((record[ahead, HEAD] + on) & record[ahead, MASK])) & POSITIVE
-            exit_time = time + record[ahead, FREE]
-            ring[at, VEHICLE] = vehicle
-            ring[at, TIME] = exit_time
-            ring[at, PLACE] = place
-            ring[at, WORD] = kind << KIND | following
-            record[ahead, COUNT] = on + 1
-            record[ahead, USED] += size
-            record[ahead, ENTERED] += weight
-            if record[ahead, FLAGS] & CHARGED:
+            on = record[to + COUNT]
+            at = entry_of(record, ahead, on)
+            exit_time = time + record[to + FREE]
+            ring[at + VEHICLE] = vehicle
+            ring[at + TIME] = exit_time
+            ring[at + PLACE] = place
+            ring[at + WORD] = kind << KIND | following
+            record[to + COUNT] = on + 1
+            record[to + USED] += size
+            record[to + ENTERED] += weight
+            if record[to + FLAGS] & CHARGED:
                 charge(rules, counts, ahead, vehicle, kind)
             if on == 0:
-                put(wheel, ahead, max(exit_time, np.int64(record[ahead, FREE_AT])), second)
+                put(wheel, ahead, max(exit_time, np.int64(record[to + FREE_AT])), second)
         clock[AT] = clock[TAKEN]
     clock[MOVES] += moves
     return True

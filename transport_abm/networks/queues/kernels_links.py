@@ -18,12 +18,13 @@ HEAD, COUNT, HOLES, BASE, MASK, USED, STORAGE, FREE_AT, REST, CAPACITY, FREE, BA
 """Columns of a record: place of the first vehicle in the ring; vehicles; holes before them that still take room;
 first entry and size less one of the ring; room taken; room; time from which the next may leave; rest of the last
 headway; capacity in hundredths of pcu/h; time on the empty link; time a hole takes to its upper end; flags; vehicles
-that entered in this bin. The last eight bytes, ``sums[:, SUM]``, are the time spent by those."""
+that entered in this bin. The last eight bytes, place ``SUM`` in ``sums``, are the time spent by those."""
 WORDS = 16
 SUM = 7
 WAITED, HOLE_DUE, BLOCKED, CHARGED = 1, 2, 4, 8
 """Flags: others wait to enter; an event is due when a hole arrives; its first vehicle waits; entry is charged."""
 VEHICLE, TIME, PLACE, WORD = range(4)
+ENTRY = 4
 """Columns of a ring's entry: vehicle; time from which it may leave, or at which its hole arrives; place of the link
 in the routes; next link with a flag and the kind of vehicle."""
 LINK = (1 << 24) - 1
@@ -35,6 +36,8 @@ KIND = 25
 MOST_KINDS = 64
 POSITIVE = (1 << 31) - 1
 """An index and this is itself; the compiler then knows that it is not negative."""
+AHEAD = 32
+"""Places at the end of the batch that are looked at and not used."""
 CHUNK = 64
 """Codes in a chunk of the wheel."""
 SECOND, NEXT_FIRST, RING_TOP, BIN, MOVES, ARRIVED, TAKEN, AT, SERVED = range(9)
@@ -52,12 +55,12 @@ them would take most of the time."""
 
 
 class Links(NamedTuple):
-    """State of the rows; ``sums`` is ``record`` seen as 64-bit numbers."""
+    """State of the rows; ``record`` has ``WORDS`` numbers each, ``sums`` is the same seen as 64-bit numbers."""
 
     record: NDArray[np.int32]
     sums: NDArray[np.int64]
     ring: NDArray[np.int32]
-    """Entries of all rings, ``[entries, 4]``."""
+    """Entries of all rings, ``ENTRY`` numbers each."""
     wait_first: NDArray[np.int32]
     """By link: first row that waits to enter, -1 if none."""
     wait_next: NDArray[np.int32]
@@ -109,26 +112,30 @@ def ask(address, offset):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def put(wheel, code, due, second):  # type: ignore[no-untyped-def]
-    """Put a code into the slot of the time when it is due; beyond the horizon into the last, to be put again."""
-    put_in(wheel.first, wheel.place, wheel.code, wheel.following, wheel.free, code, due, second)
+def entry_of(record, row, k):  # type: ignore[no-untyped-def]
+    """Where in the rings the entry of the k-th vehicle of a row begins, from 0; for holes ``k`` is negative."""
+    own = row * WORDS
+    at = record[own + BASE] + ((record[own + HEAD] + k) & record[own + MASK])
+    return (np.int64(at) & POSITIVE) * ENTRY
 
 
 @kernel
-def put_in(first, place, codes, following, free, code, due, second):  # type: ignore[no-untyped-def]
-    """`put` for a wheel whose arrays are at hand."""
-    mask = len(first) - 1
+def put(wheel, code, due, second):  # type: ignore[no-untyped-def]
+    """Put a code into the slot of the time when it is due; beyond the horizon into the last, to be put again."""
+    place = wheel.place
+    mask = len(place) - 1
     slot = min(due // CS, second + mask) & mask
     at = np.int64(place[slot])
     if at & (CHUNK - 1) == 0:
-        at = _new_chunk(first, following, free, slot, at)
-    codes[at & POSITIVE] = code
+        at = _new_chunk(wheel, slot, at)
+    wheel.code[at & POSITIVE] = code
     place[slot] = at + 1
 
 
 @kernel
-def _new_chunk(first, following, free, slot, at):  # type: ignore[no-untyped-def]
+def _new_chunk(wheel, slot, at):  # type: ignore[no-untyped-def]
     """One more chunk at the end of a slot; returns where its first code goes."""
+    first, following, free = wheel.first, wheel.following, wheel.free
     free[-1] -= 1
     chunk = free[free[-1]]
     if first[slot] < 0:
@@ -145,7 +152,7 @@ def take(wheel, second):  # type: ignore[no-untyped-def]
     first, code, following, free, codes = wheel.first, wheel.code, wheel.following, wheel.free, wheel.batch
     slot = second & (len(first) - 1)
     count = 0
-    while first[slot] >= 0 and count + CHUNK <= len(codes):
+    while first[slot] >= 0 and count + CHUNK <= len(codes) - AHEAD:
         chunk = first[slot]
         start, end = chunk * CHUNK, chunk * CHUNK + CHUNK
         first[slot] = following[chunk]
@@ -164,24 +171,23 @@ def take(wheel, second):  # type: ignore[no-untyped-def]
 def collect(links, sizes, row, second):  # type: ignore[no-untyped-def]
     """Give back the room of all holes that have arrived by the end of a second."""
     record, ring = links.record, links.ring
-    base, mask = record[row, BASE], record[row, MASK]
-    while record[row, HOLES] > 0:
-        at = base + ((record[row, HEAD] - record[row, HOLES]) & mask)
-        if ring[at, TIME] // CS > second:
+    while record[row * WORDS + HOLES] > 0:
+        at = entry_of(record, row, -record[row * WORDS + HOLES])
+        if ring[at + TIME] // CS > second:
             break
-        record[row, USED] -= sizes[ring[at, WORD] >> KIND]
-        record[row, HOLES] -= 1
+        record[row * WORDS + USED] -= sizes[ring[at + WORD] >> KIND]
+        record[row * WORDS + HOLES] -= 1
 
 
 @kernel
 def has_room(links, sizes, row, size, second):  # type: ignore[no-untyped-def]
     """Whether a vehicle of a size may enter; an empty link takes one of any size."""
     record = links.record
-    if record[row, USED] + size <= record[row, STORAGE]:
+    if record[row * WORDS + USED] + size <= record[row * WORDS + STORAGE]:
         return True
     collect(links, sizes, row, second)
-    used = record[row, USED]
-    return used + size <= record[row, STORAGE] or used == 0
+    used = record[row * WORDS + USED]
+    return used + size <= record[row * WORDS + STORAGE] or used == 0
 
 
 @kernel
@@ -191,24 +197,25 @@ def has_entry(links, sizes, row, clock, gather):  # type: ignore[no-untyped-def]
     Holes that have arrived are gathered before, where that is no matter.
     """
     record, ring = links.record, links.ring
-    if record[row, COUNT] + record[row, HOLES] <= record[row, MASK]:
+    if record[row * WORDS + COUNT] + record[row * WORDS + HOLES] <= record[row * WORDS + MASK]:
         return True
     if gather:
         collect(links, sizes, row, clock[SECOND])
-    taken = record[row, COUNT] + record[row, HOLES]
-    base, mask = record[row, BASE], record[row, MASK]
+    taken = record[row * WORDS + COUNT] + record[row * WORDS + HOLES]
+    mask = record[row * WORDS + MASK]
     if taken <= mask:
         return True
     start, size = clock[RING_TOP], max(2 * (mask + 1), 8)
-    if start + size > len(ring):
+    if (start + size) * ENTRY > len(ring):
         return False
     clock[RING_TOP] = start + size
-    first = record[row, HEAD] - record[row, HOLES]
+    n_holes = record[row * WORDS + HOLES]
     for k in range(taken):
-        old = base + ((first + k) & mask)
-        for column in range(4):
-            ring[start + k, column] = ring[old, column]
-    record[row, BASE], record[row, MASK], record[row, HEAD] = start, size - 1, record[row, HOLES]
+        old, new = entry_of(record, row, k - n_holes), (start + k) * ENTRY
+        for column in range(ENTRY):
+            ring[new + column] = ring[old + column]
+    record[row * WORDS + BASE], record[row * WORDS + MASK] = start, size - 1
+    record[row * WORDS + HEAD] = n_holes
     return True
 
 
@@ -221,19 +228,19 @@ def join_wait(links, wheel, row, ahead, time, second):  # type: ignore[no-untype
     last = links.wait_first[ahead]
     if last < 0:
         links.wait_first[ahead] = row
-        record[ahead, FLAGS] |= WAITED
+        record[ahead * WORDS + FLAGS] |= WAITED
     else:
         while following[last] >= 0:
             last = following[last]
         following[last] = row
     n = len(links.wait_first)
     if row < n:
-        record[row, FLAGS] |= BLOCKED
+        record[row * WORDS + FLAGS] |= BLOCKED
         final = links.before[n]
         links.before[row], links.after[row] = final, n
         links.after[final] = row
         links.before[n] = row
-    if record[ahead, HOLES] > 0 and not record[ahead, FLAGS] & HOLE_DUE:
+    if record[ahead * WORDS + HOLES] > 0 and not record[ahead * WORDS + FLAGS] & HOLE_DUE:
         call_hole(links, wheel, ahead, second)
 
 
@@ -241,9 +248,9 @@ def join_wait(links, wheel, row, ahead, time, second):  # type: ignore[no-untype
 def call_hole(links, wheel, row, second):  # type: ignore[no-untyped-def]
     """An event for the next hole that arrives at the upper end of a link."""
     record, ring = links.record, links.ring
-    record[row, FLAGS] |= HOLE_DUE
-    at = record[row, BASE] + ((record[row, HEAD] - record[row, HOLES]) & record[row, MASK])
-    put(wheel, ~row, max(ring[at, TIME], second * CS), second)
+    record[row * WORDS + FLAGS] |= HOLE_DUE
+    at = entry_of(record, row, -record[row * WORDS + HOLES])
+    put(wheel, ~row, max(ring[at + TIME], second * CS), second)
 
 
 @kernel
@@ -253,14 +260,14 @@ def leave_wait(links, row, ahead):  # type: ignore[no-untyped-def]
     if links.wait_first[ahead] == row:
         links.wait_first[ahead] = following[row]
         if following[row] < 0:
-            record[ahead, FLAGS] &= ~WAITED
+            record[ahead * WORDS + FLAGS] &= ~WAITED
     else:
         k = links.wait_first[ahead]
         while following[k] != row:
             k = following[k]
         following[k] = following[row]
     if row < len(links.wait_first):
-        record[row, FLAGS] &= ~BLOCKED
+        record[row * WORDS + FLAGS] &= ~BLOCKED
         links.after[links.before[row]] = links.after[row]
         links.before[links.after[row]] = links.before[row]
 
@@ -269,7 +276,7 @@ def leave_wait(links, row, ahead):  # type: ignore[no-untyped-def]
 def size_of_first(links, sizes, row):  # type: ignore[no-untyped-def]
     """Size of the first vehicle of a row."""
     record, ring = links.record, links.ring
-    return sizes[ring[record[row, BASE] + record[row, HEAD], WORD] >> KIND]
+    return sizes[ring[entry_of(record, row, 0) + WORD] >> KIND]
 
 
 @kernel

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from transport_abm.networks.queues.kernels_links import (
     ARRIVED,
     BACK,
-    BASE,
     BIN,
     CAPACITY,
     CHARGED,
@@ -41,8 +40,10 @@ from transport_abm.networks.queues.kernels_links import (
     VEHICLE,
     WAITED,
     WORD,
+    WORDS,
     call_hole,
     choose_next,
+    entry_of,
     has_entry,
     has_room,
     join_wait,
@@ -161,44 +162,44 @@ def enter(links, trips, rules, counts, wheel, link, vehicle, place, word, time):
     """A vehicle enters a link; ``word`` is the one by which it comes, ``place`` that of the link."""
     record, ring = links.record, links.ring
     kind = word >> KIND
-    at = record[link, BASE] + ((record[link, HEAD] + record[link, COUNT]) & record[link, MASK])
-    exit_time = time + record[link, FREE]
-    ring[at, VEHICLE], ring[at, TIME], ring[at, PLACE] = vehicle, exit_time, place
-    ring[at, WORD] = next_word(trips, word, place)
-    record[link, COUNT] += 1
-    record[link, USED] += rules.sizes[kind]
-    record[link, ENTERED] += rules.weights[kind]
-    if record[link, FLAGS] & CHARGED:
+    at = entry_of(record, link, record[link * WORDS + COUNT])
+    exit_time = time + record[link * WORDS + FREE]
+    ring[at + VEHICLE], ring[at + TIME], ring[at + PLACE] = vehicle, exit_time, place
+    ring[at + WORD] = next_word(trips, word, place)
+    record[link * WORDS + COUNT] += 1
+    record[link * WORDS + USED] += rules.sizes[kind]
+    record[link * WORDS + ENTERED] += rules.weights[kind]
+    if record[link * WORDS + FLAGS] & CHARGED:
         charge(rules, counts, link, vehicle, kind)
-    if record[link, COUNT] == 1:
-        put(wheel, link, max(exit_time, record[link, FREE_AT]), counts.clock[SECOND])
+    if record[link * WORDS + COUNT] == 1:
+        put(wheel, link, max(exit_time, record[link * WORDS + FREE_AT]), counts.clock[SECOND])
 
 
 @kernel
 def leave(links, rules, counts, wheel, link, time):  # type: ignore[no-untyped-def]
     """The first vehicle of a link leaves it; its hole begins to move up."""
     record, ring = links.record, links.ring
-    at = record[link, BASE] + record[link, HEAD]
-    kind = ring[at, WORD] >> KIND
-    came = ring[at, TIME] - record[link, FREE]
+    at = entry_of(record, link, 0)
+    kind = ring[at + WORD] >> KIND
+    came = ring[at + TIME] - record[link * WORDS + FREE]
     spent = np.int64(time - came) * rules.weights[kind]
     if came >= counts.clock[BIN] * rules.bin_cs:
-        links.sums[link, SUM] += spent
+        links.sums[link * (WORDS // 2) + SUM] += spent
     else:
         counts.time[came // rules.bin_cs, link] += spent
-    ring[at, TIME] = time + record[link, BACK]
-    owed = np.int64(rules.sizes[kind]) * HEADWAY + record[link, REST]
-    wait = owed // record[link, CAPACITY]
-    record[link, FREE_AT] = time + wait
-    record[link, REST] = owed - wait * record[link, CAPACITY]
-    head = (record[link, HEAD] + 1) & record[link, MASK]
-    record[link, HEAD] = head
-    record[link, COUNT] -= 1
-    record[link, HOLES] += 1
-    if record[link, COUNT] > 0:
-        due = max(ring[record[link, BASE] + head, TIME], record[link, FREE_AT])
+    ring[at + TIME] = time + record[link * WORDS + BACK]
+    owed = np.int64(rules.sizes[kind]) * HEADWAY + record[link * WORDS + REST]
+    wait = owed // record[link * WORDS + CAPACITY]
+    record[link * WORDS + FREE_AT] = time + wait
+    record[link * WORDS + REST] = owed - wait * record[link * WORDS + CAPACITY]
+    head = (record[link * WORDS + HEAD] + 1) & record[link * WORDS + MASK]
+    record[link * WORDS + HEAD] = head
+    record[link * WORDS + COUNT] -= 1
+    record[link * WORDS + HOLES] += 1
+    if record[link * WORDS + COUNT] > 0:
+        due = max(ring[entry_of(record, link, 0) + TIME], record[link * WORDS + FREE_AT])
         put(wheel, link, due, counts.clock[SECOND])
-    if record[link, FLAGS] & WAITED and not record[link, FLAGS] & HOLE_DUE:
+    if record[link * WORDS + FLAGS] & WAITED and not record[link * WORDS + FLAGS] & HOLE_DUE:
         call_hole(links, wheel, link, counts.clock[SECOND])
     counts.clock[MOVES] += 1
 
@@ -208,16 +209,16 @@ def let_in(links, trips, rules, counts, wheel, row, ahead, time):  # type: ignor
     """The first vehicle of a waiting row goes on to the link ahead, whose ring has place for it."""
     leave_wait(links, row, ahead)
     record, ring, n = links.record, links.ring, len(links.wait_first)
-    at = record[row, BASE] + record[row, HEAD]
-    vehicle, place, word = ring[at, VEHICLE], ring[at, PLACE], ring[at, WORD]
+    at = entry_of(record, row, 0)
+    vehicle, place, word = ring[at + VEHICLE], ring[at + PLACE], ring[at + WORD]
     if row < n:
         leave(links, rules, counts, wheel, row, time)
     else:
-        record[row, HEAD] = (record[row, HEAD] + 1) & record[row, MASK]
-        record[row, COUNT] -= 1
+        record[row * WORDS + HEAD] = (record[row * WORDS + HEAD] + 1) & record[row * WORDS + MASK]
+        record[row * WORDS + COUNT] -= 1
     enter(links, trips, rules, counts, wheel, ahead, vehicle, place + 1, word, time)
-    if row >= n and record[row, COUNT] > 0:
-        since = ring[record[row, BASE] + record[row, HEAD], TIME]
+    if row >= n and record[row * WORDS + COUNT] > 0:
+        since = ring[entry_of(record, row, 0) + TIME]
         join_wait(links, wheel, row, ahead, since, counts.clock[SECOND])
 
 
@@ -225,14 +226,14 @@ def let_in(links, trips, rules, counts, wheel, row, ahead, time):  # type: ignor
 def serve(links, trips, rules, counts, wheel, link):  # type: ignore[no-untyped-def]
     """Holes arrive at the upper end of a link: those who wait are let in by their claims; false if rings are short."""
     record, ring, sizes, clock = links.record, links.ring, rules.sizes, counts.clock
-    record[link, FLAGS] &= ~HOLE_DUE
+    record[link * WORDS + FLAGS] &= ~HOLE_DUE
     second = clock[SECOND]
     time = max(second * CS, clock[SERVED])
-    while record[link, FLAGS] & WAITED:
+    while record[link * WORDS + FLAGS] & WAITED:
         row = choose_next(links, sizes, link)
         size = size_of_first(links, sizes, row)
-        used = record[link, USED]
-        if used + size <= record[link, STORAGE] or used == 0:
+        used = record[link * WORDS + USED]
+        if used + size <= record[link * WORDS + STORAGE] or used == 0:
             if not has_entry(links, sizes, link, clock, False):
                 clock[SERVED] = time
                 return False
@@ -240,16 +241,16 @@ def serve(links, trips, rules, counts, wheel, link):  # type: ignore[no-untyped-
             # Within the second a hole may have come before the vehicle.
             let_in(links, trips, rules, counts, wheel, row, link, max(time, links.since[row]))
             continue
-        if record[link, HOLES] == 0:
+        if record[link * WORDS + HOLES] == 0:
             break
-        at = record[link, BASE] + ((record[link, HEAD] - record[link, HOLES]) & record[link, MASK])
-        if ring[at, TIME] // CS > second:
-            if not record[link, FLAGS] & HOLE_DUE:
+        at = entry_of(record, link, -record[link * WORDS + HOLES])
+        if ring[at + TIME] // CS > second:
+            if not record[link * WORDS + FLAGS] & HOLE_DUE:
                 call_hole(links, wheel, link, second)
             break
-        time = max(time, ring[at, TIME])
-        record[link, USED] -= sizes[ring[at, WORD] >> KIND]
-        record[link, HOLES] -= 1
+        time = max(time, ring[at + TIME])
+        record[link * WORDS + USED] -= sizes[ring[at + WORD] >> KIND]
+        record[link * WORDS + HOLES] -= 1
     clock[SERVED] = 0
     return True
 
@@ -263,7 +264,7 @@ def release_stuck(links, trips, rules, counts, wheel):  # type: ignore[no-untype
         time = links.since[row] + rules.stuck_cs
         if time // CS > counts.clock[SECOND]:
             break
-        word = ring[record[row, BASE] + record[row, HEAD], WORD]
+        word = ring[entry_of(record, row, 0) + WORD]
         if not has_entry(links, rules.sizes, word & LINK, counts.clock, False):
             return False
         links.released[row] += rules.weights[word >> KIND]
@@ -283,18 +284,23 @@ def depart(links, trips, rules, counts, wheel, vehicle, leg):  # type: ignore[no
     link = word & LINK
     row = len(links.wait_first) + link
     size = rules.sizes[word >> KIND]
-    free = record[row, COUNT] == 0 and not record[link, FLAGS] & WAITED
-    if free and has_room(links, rules.sizes, link, size, clock[SECOND]):
+    # Where others wait at the origin already, the link has its flag.
+    if not record[link * WORDS + FLAGS] & WAITED and has_room(links, rules.sizes, link, size, clock[SECOND]):
         if not has_entry(links, rules.sizes, link, clock, True):
             return False
         enter(links, trips, rules, counts, wheel, link, vehicle, place, word, time)
         return True
     if not has_entry(links, rules.sizes, row, clock, False):
         return False
-    at = record[row, BASE] + ((record[row, HEAD] + record[row, COUNT]) & record[row, MASK])
-    ring[at, VEHICLE], ring[at, TIME], ring[at, PLACE], ring[at, WORD] = vehicle, time, place - 1, word
-    record[row, COUNT] += 1
-    if record[row, COUNT] == 1:
+    at = entry_of(record, row, record[row * WORDS + COUNT])
+    ring[at + VEHICLE], ring[at + TIME], ring[at + PLACE], ring[at + WORD] = (
+        vehicle,
+        time,
+        place - 1,
+        word,
+    )
+    record[row * WORDS + COUNT] += 1
+    if record[row * WORDS + COUNT] == 1:
         join_wait(links, wheel, row, link, time, clock[SECOND])
     return True
 

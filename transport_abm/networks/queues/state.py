@@ -13,6 +13,7 @@ from transport_abm.core.errors import Fault, ReproducibilityError
 from transport_abm.networks.city import I32
 from transport_abm.networks.queues.charges import EntryCharge
 from transport_abm.networks.queues.kernels_links import (
+    AHEAD,
     ARRIVED,
     BACK,
     BASE,
@@ -21,6 +22,7 @@ from transport_abm.networks.queues.kernels_links import (
     CHUNK,
     COUNT,
     CS,
+    ENTRY,
     FLAGS,
     FREE,
     MASK,
@@ -78,14 +80,19 @@ class QueueState:
         return int(self.counts.clock[MOVES])
 
     @property
+    def record(self) -> I32:
+        """Records of the rows, one row each."""
+        return self.links.record.reshape(-1, WORDS)
+
+    @property
     def vehicles_on_link(self) -> I32:
         """Simulated vehicles on each link."""
-        return self.links.record[: self.n_links, COUNT].copy()
+        return self.record[: self.n_links, COUNT].copy()
 
     @property
     def vehicles_at_origin(self) -> I32:
         """Simulated vehicles that wait to enter each link at the start of a leg."""
-        return self.links.record[self.n_links :, COUNT].copy()
+        return self.record[self.n_links :, COUNT].copy()
 
     @property
     def vehicles_done(self) -> int:
@@ -107,7 +114,7 @@ class QueueState:
     def widen(self) -> None:
         """More room for the rings."""
         old = self.links.ring
-        ring = aligned((len(old) + max(len(old) // 2, 4 * int(self.links.record[:, MASK].max()) + 64), 4))
+        ring = aligned((len(old) + max(len(old) // 2, ENTRY * (4 * int(self.record[:, MASK].max()) + 64)),))
         ring[: len(old)] = old
         self.links = self.links._replace(ring=ring)
 
@@ -216,7 +223,7 @@ def _links(network: QueueNetwork, charge: EntryCharge | None) -> Links:
     chain = np.full(n + 1, -1, np.int32)
     chain[n] = n
     return Links(
-        record, record.view(np.int64), aligned((n * FIRST_RING + SPARE, 4)), np.full(n, -1, np.int32),
+        record.ravel(), record.ravel().view(np.int64), aligned(((n * FIRST_RING + SPARE) * ENTRY,)), np.full(n, -1, np.int32),
         np.full(2 * n, -1, np.int32),
         np.zeros(2 * n, np.int32), np.concatenate([priority, priority]), np.zeros(2 * n, np.int64),
         chain, chain.copy(), np.zeros(n, np.int32),
@@ -233,7 +240,7 @@ def _wheel(n_links: int, horizon_s: int) -> Wheel:
     free[-1] = n_chunks
     return Wheel(
         np.full(horizon_s, -1, np.int32), np.zeros(horizon_s, np.int32), np.zeros(n_chunks * CHUNK, np.int32),
-        np.full(n_chunks, -1, np.int32), free, np.zeros(BATCH, np.int32),
+        np.full(n_chunks, -1, np.int32), free, np.zeros(BATCH + AHEAD, np.int32),
     )  # fmt: skip
 
 
