@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from transport_abm.core.errors import Fault, NetworkError
 from transport_abm.networks.city import F64, I32, I64
 from transport_abm.networks.queues.charges import EntryCharge, check_charge
-from transport_abm.networks.queues.kernels_day import Rules, run
+from transport_abm.networks.queues.kernels_day import run
 from transport_abm.networks.queues.kernels_links import CS
+from transport_abm.networks.queues.kernels_moves import Rules
 from transport_abm.networks.queues.network import WHERE, QueueNetwork
 from transport_abm.networks.queues.plans import Plans, Routes, VehicleKinds, check_plans
 from transport_abm.networks.queues.state import HORIZON_S, QueueState, build_state, check_belongs
@@ -145,9 +146,9 @@ def run_day(
             )
     until = end_s if until_s is None else min(int(until_s), end_s)
     rules = _rules(plans.kinds, charge, bin_min, network.stuck_wait_s)
-    state.ring = run(
-        state.links, state.trips(plans, routes), rules, state.counts, state.ring, state.wheel, until
-    )
+    trips = state.trips(plans, routes)
+    while not run(state.links, trips, rules, state.counts, state.wheel, until):
+        state.widen()
     return day_of(state)
 
 

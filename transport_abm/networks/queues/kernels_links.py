@@ -18,12 +18,13 @@ HEAD, COUNT, HOLES, BASE, MASK, USED, STORAGE, FREE_AT, REST, CAPACITY, FREE, BA
 """Columns of a record: place of the first vehicle in the ring; vehicles; holes before them that still take room;
 first entry and size less one of the ring; room taken; room; time from which the next may leave; rest of the last
 headway; capacity in hundredths of pcu/h; time on the empty link; time a hole takes to its upper end; flags; vehicles
-that entered in this bin. The last eight bytes, ``sums[:, SUM]``, are the time spent by those."""
+that entered in this bin. The last eight bytes, place ``SUM`` in ``sums``, are the time spent by those."""
 WORDS = 16
 SUM = 7
 WAITED, HOLE_DUE, BLOCKED, CHARGED = 1, 2, 4, 8
 """Flags: others wait to enter; an event is due when a hole arrives; its first vehicle waits; entry is charged."""
 VEHICLE, TIME, PLACE, WORD = range(4)
+ENTRY = 4
 """Columns of a ring's entry: vehicle; time from which it may leave, or at which its hole arrives; place of the link
 in the routes; next link with a flag and the kind of vehicle."""
 LINK = (1 << 24) - 1
@@ -35,19 +36,31 @@ KIND = 25
 MOST_KINDS = 64
 POSITIVE = (1 << 31) - 1
 """An index and this is itself; the compiler then knows that it is not negative."""
+AHEAD = 32
+"""Places at the end of the batch that are looked at and not used."""
 CHUNK = 64
 """Codes in a chunk of the wheel."""
+SECOND, NEXT_FIRST, RING_TOP, BIN, MOVES, ARRIVED, TAKEN, AT, SERVED = range(9)
+"""Places of the clock: next second; next vehicle by its first departure; end of the rings in use; bin of the day;
+links left and vehicles arrived so far; codes in the batch and the one at hand; time to which holes were served."""
 CS = 100
 """Centiseconds in a second."""
 HEADWAY = 360_000
 """Centiseconds in an hour: a size in hundredths over a capacity in hundredths per hour."""
 
 
+kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+"""Compiles what runs for each event. Nothing in it makes or keeps an array, so references need no counting: counting
+them would take most of the time."""
+
+
 class Links(NamedTuple):
-    """State of the rows; ``sums`` is ``record`` seen as 64-bit numbers."""
+    """State of the rows; ``record`` has ``WORDS`` numbers each, ``sums`` is the same seen as 64-bit numbers."""
 
     record: NDArray[np.int32]
     sums: NDArray[np.int64]
+    ring: NDArray[np.int32]
+    """Entries of all rings, ``ENTRY`` numbers each."""
     wait_first: NDArray[np.int32]
     """By link: first row that waits to enter, -1 if none."""
     wait_next: NDArray[np.int32]
@@ -73,6 +86,8 @@ class Wheel(NamedTuple):
     following: NDArray[np.int32]
     free: NDArray[np.int32]
     """Chunks not in use, as a stack; the last number is their count."""
+    batch: NDArray[np.int32]
+    """Codes that were taken and are being worked off."""
 
 
 @intrinsic
@@ -90,40 +105,54 @@ def _prefetch(typing_context, pointer, offset):  # type: ignore[no-untyped-def]
     return types.void(types.intp, types.intp), code
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def ask(address, offset):  # type: ignore[no-untyped-def]
     """Begin to fetch what is ``offset`` bytes from an address; changes nothing but the time."""
     _prefetch(address, offset)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
+def entry_of(record, row, k):  # type: ignore[no-untyped-def]
+    """Where in the rings the entry of the k-th vehicle of a row begins, from 0; for holes ``k`` is negative."""
+    own = row * WORDS
+    at = record[own + BASE] + ((record[own + HEAD] + k) & record[own + MASK])
+    return (np.int64(at) & POSITIVE) * ENTRY
+
+
+@kernel
 def put(wheel, code, due, second):  # type: ignore[no-untyped-def]
     """Put a code into the slot of the time when it is due; beyond the horizon into the last, to be put again."""
-    first, place = wheel.first, wheel.place
-    mask = len(first) - 1
+    place = wheel.place
+    mask = len(place) - 1
     slot = min(due // CS, second + mask) & mask
-    at = place[slot]
-    if at % CHUNK == 0:
-        free = wheel.free
-        free[-1] -= 1
-        chunk = free[free[-1]]
-        if first[slot] < 0:
-            first[slot] = chunk
-        else:
-            wheel.following[at // CHUNK - 1] = chunk
-        wheel.following[chunk] = -1
-        at = chunk * CHUNK
-    wheel.code[at] = code
+    at = np.int64(place[slot])
+    if at & (CHUNK - 1) == 0:
+        at = _new_chunk(wheel, slot, at)
+    wheel.code[at & POSITIVE] = code
     place[slot] = at + 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def take(wheel, second, codes):  # type: ignore[no-untyped-def]
-    """Take the codes of a second in the order in which they were put, as many chunks as fit; returns how many."""
-    first, code, following, free = wheel.first, wheel.code, wheel.following, wheel.free
+@kernel
+def _new_chunk(wheel, slot, at):  # type: ignore[no-untyped-def]
+    """One more chunk at the end of a slot; returns where its first code goes."""
+    first, following, free = wheel.first, wheel.following, wheel.free
+    free[-1] -= 1
+    chunk = free[free[-1]]
+    if first[slot] < 0:
+        first[slot] = chunk
+    else:
+        following[at // CHUNK - 1] = chunk
+    following[chunk] = -1
+    return np.int64(chunk) * CHUNK
+
+
+@kernel
+def take(wheel, second):  # type: ignore[no-untyped-def]
+    """Take the codes of a second in the order in which they were put, as many chunks as fit into the batch; returns how many."""
+    first, code, following, free, codes = wheel.first, wheel.code, wheel.following, wheel.free, wheel.batch
     slot = second & (len(first) - 1)
     count = 0
-    while first[slot] >= 0 and count + CHUNK <= len(codes):
+    while first[slot] >= 0 and count + CHUNK <= len(codes) - AHEAD:
         chunk = first[slot]
         start, end = chunk * CHUNK, chunk * CHUNK + CHUNK
         first[slot] = following[chunk]
@@ -138,58 +167,60 @@ def take(wheel, second, codes):  # type: ignore[no-untyped-def]
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def collect(links, ring, sizes, row, second):  # type: ignore[no-untyped-def]
+@kernel
+def collect(links, sizes, row, second):  # type: ignore[no-untyped-def]
     """Give back the room of all holes that have arrived by the end of a second."""
-    record = links.record
-    base, mask = record[row, BASE], record[row, MASK]
-    while record[row, HOLES] > 0:
-        at = base + ((record[row, HEAD] - record[row, HOLES]) & mask)
-        if ring[at, TIME] // CS > second:
+    record, ring = links.record, links.ring
+    while record[row * WORDS + HOLES] > 0:
+        at = entry_of(record, row, -record[row * WORDS + HOLES])
+        if ring[at + TIME] // CS > second:
             break
-        record[row, USED] -= sizes[ring[at, WORD] >> KIND]
-        record[row, HOLES] -= 1
+        record[row * WORDS + USED] -= sizes[ring[at + WORD] >> KIND]
+        record[row * WORDS + HOLES] -= 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def has_room(links, ring, sizes, row, size, second):  # type: ignore[no-untyped-def]
+@kernel
+def has_room(links, sizes, row, size, second):  # type: ignore[no-untyped-def]
     """Whether a vehicle of a size may enter; an empty link takes one of any size."""
     record = links.record
-    if record[row, USED] + size <= record[row, STORAGE]:
+    if record[row * WORDS + USED] + size <= record[row * WORDS + STORAGE]:
         return True
-    collect(links, ring, sizes, row, second)
-    used = record[row, USED]
-    return used + size <= record[row, STORAGE] or used == 0
+    collect(links, sizes, row, second)
+    used = record[row * WORDS + USED]
+    return used + size <= record[row * WORDS + STORAGE] or used == 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def with_entry(links, ring, sizes, row, second, top):  # type: ignore[no-untyped-def]
-    """The rings with place for one more vehicle in a row's; ``top[0]`` is the end of what is in use."""
-    record = links.record
-    if record[row, COUNT] + record[row, HOLES] <= record[row, MASK]:
-        return ring
-    if row < len(links.wait_first):
-        collect(links, ring, sizes, row, second)
-    taken = record[row, COUNT] + record[row, HOLES]
-    base, mask = record[row, BASE], record[row, MASK]
+@kernel
+def has_entry(links, sizes, row, clock, gather):  # type: ignore[no-untyped-def]
+    """Whether a row's ring takes one more vehicle, after it has grown if need be; if not, all rings must get longer.
+
+    Holes that have arrived are gathered before, where that is no matter.
+    """
+    record, ring = links.record, links.ring
+    if record[row * WORDS + COUNT] + record[row * WORDS + HOLES] <= record[row * WORDS + MASK]:
+        return True
+    if gather:
+        collect(links, sizes, row, clock[SECOND])
+    taken = record[row * WORDS + COUNT] + record[row * WORDS + HOLES]
+    mask = record[row * WORDS + MASK]
     if taken <= mask:
-        return ring
-    size = max(2 * (mask + 1), 8)
-    start = top[0]
-    if start + size > len(ring):
-        wider = np.zeros((max(start + size, len(ring) + len(ring) // 2), 4), np.int32)
-        wider[:start] = ring[:start]
-        ring = wider
-    first = record[row, HEAD] - record[row, HOLES]
+        return True
+    start, size = clock[RING_TOP], max(2 * (mask + 1), 8)
+    if (start + size) * ENTRY > len(ring):
+        return False
+    clock[RING_TOP] = start + size
+    n_holes = record[row * WORDS + HOLES]
     for k in range(taken):
-        ring[start + k] = ring[base + ((first + k) & mask)]
-    top[0] = start + size
-    record[row, BASE], record[row, MASK], record[row, HEAD] = start, size - 1, record[row, HOLES]
-    return ring
+        old, new = entry_of(record, row, k - n_holes), (start + k) * ENTRY
+        for column in range(ENTRY):
+            ring[new + column] = ring[old + column]
+    record[row * WORDS + BASE], record[row * WORDS + MASK] = start, size - 1
+    record[row * WORDS + HEAD] = n_holes
+    return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def join_wait(links, ring, wheel, row, ahead, time, second):  # type: ignore[no-untyped-def]
+@kernel
+def join_wait(links, wheel, row, ahead, time, second):  # type: ignore[no-untyped-def]
     """The first vehicle of a row begins to wait for room on the link ahead."""
     record, following = links.record, links.wait_next
     links.since[row] = time
@@ -197,72 +228,72 @@ def join_wait(links, ring, wheel, row, ahead, time, second):  # type: ignore[no-
     last = links.wait_first[ahead]
     if last < 0:
         links.wait_first[ahead] = row
-        record[ahead, FLAGS] |= WAITED
+        record[ahead * WORDS + FLAGS] |= WAITED
     else:
         while following[last] >= 0:
             last = following[last]
         following[last] = row
     n = len(links.wait_first)
     if row < n:
-        record[row, FLAGS] |= BLOCKED
+        record[row * WORDS + FLAGS] |= BLOCKED
         final = links.before[n]
         links.before[row], links.after[row] = final, n
         links.after[final] = row
         links.before[n] = row
-    if record[ahead, HOLES] > 0 and not record[ahead, FLAGS] & HOLE_DUE:
-        call_hole(links, ring, wheel, ahead, second)
+    if record[ahead * WORDS + HOLES] > 0 and not record[ahead * WORDS + FLAGS] & HOLE_DUE:
+        call_hole(links, wheel, ahead, second)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def call_hole(links, ring, wheel, row, second):  # type: ignore[no-untyped-def]
+@kernel
+def call_hole(links, wheel, row, second):  # type: ignore[no-untyped-def]
     """An event for the next hole that arrives at the upper end of a link."""
-    record = links.record
-    record[row, FLAGS] |= HOLE_DUE
-    at = record[row, BASE] + ((record[row, HEAD] - record[row, HOLES]) & record[row, MASK])
-    put(wheel, ~row, max(ring[at, TIME], second * CS), second)
+    record, ring = links.record, links.ring
+    record[row * WORDS + FLAGS] |= HOLE_DUE
+    at = entry_of(record, row, -record[row * WORDS + HOLES])
+    put(wheel, ~row, max(ring[at + TIME], second * CS), second)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def leave_wait(links, row, ahead):  # type: ignore[no-untyped-def]
     """A row waits no longer for the link ahead."""
     record, following = links.record, links.wait_next
     if links.wait_first[ahead] == row:
         links.wait_first[ahead] = following[row]
         if following[row] < 0:
-            record[ahead, FLAGS] &= ~WAITED
+            record[ahead * WORDS + FLAGS] &= ~WAITED
     else:
         k = links.wait_first[ahead]
         while following[k] != row:
             k = following[k]
         following[k] = following[row]
     if row < len(links.wait_first):
-        record[row, FLAGS] &= ~BLOCKED
+        record[row * WORDS + FLAGS] &= ~BLOCKED
         links.after[links.before[row]] = links.after[row]
         links.before[links.after[row]] = links.before[row]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def size_of_first(links, ring, sizes, row):  # type: ignore[no-untyped-def]
+@kernel
+def size_of_first(links, sizes, row):  # type: ignore[no-untyped-def]
     """Size of the first vehicle of a row."""
-    record = links.record
-    return sizes[ring[record[row, BASE] + record[row, HEAD], WORD] >> KIND]
+    record, ring = links.record, links.ring
+    return sizes[ring[entry_of(record, row, 0) + WORD] >> KIND]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def choose_next(links, ring, sizes, ahead):  # type: ignore[no-untyped-def]
+@kernel
+def choose_next(links, sizes, ahead):  # type: ignore[no-untyped-def]
     """Which of the waiting rows has the largest claim to the room on the link ahead; the first of equal ones."""
     best = links.wait_first[ahead]
     claim = np.int64(0)
     row = best
     while row >= 0:
-        own = links.credit[row] + np.int64(links.priority[row]) * size_of_first(links, ring, sizes, row)
+        own = links.credit[row] + np.int64(links.priority[row]) * size_of_first(links, sizes, row)
         if row == best or own > claim:
             best, claim = row, own
         row = links.wait_next[row]
     return best
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def settle_claims(links, ahead, chosen, size):  # type: ignore[no-untyped-def]
     """Each waiting row earns its priority times the room given; the one that has it pays for all."""
     total = np.int64(0)

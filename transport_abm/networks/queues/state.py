@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from transport_abm.core.errors import Fault, ReproducibilityError
 from transport_abm.networks.city import I32
 from transport_abm.networks.queues.charges import EntryCharge
-from transport_abm.networks.queues.kernels_day import ARRIVED, BIN, MOVES, RING_TOP, SECOND, Counts, Trips
 from transport_abm.networks.queues.kernels_links import (
+    AHEAD,
+    ARRIVED,
     BACK,
     BASE,
     CAPACITY,
@@ -21,14 +22,19 @@ from transport_abm.networks.queues.kernels_links import (
     CHUNK,
     COUNT,
     CS,
+    ENTRY,
     FLAGS,
     FREE,
     MASK,
+    MOVES,
+    RING_TOP,
+    SECOND,
     STORAGE,
     WORDS,
     Links,
     Wheel,
 )  # fmt: skip
+from transport_abm.networks.queues.kernels_moves import Counts, Trips
 from transport_abm.networks.queues.kernels_plans import by_departure, first_places
 from transport_abm.networks.queues.network import QueueNetwork
 from transport_abm.networks.queues.plans import Plans, Routes
@@ -37,6 +43,10 @@ HORIZON_S = 1024
 """Slots of the wheel; events farther ahead are put again when its end is reached [s]."""
 FIRST_RING = 8
 """Vehicles and holes a link's ring takes before it grows."""
+SPARE = 1024
+"""Entries of rings at first to grow into."""
+BATCH = 2048
+"""Codes taken from the wheel at a time: a multiple of its chunk."""
 CLOSED_CS = 2**30
 
 
@@ -47,7 +57,6 @@ class QueueState:
     links: Links
     wheel: Wheel
     counts: Counts
-    ring: I32
     order: I32
     start: I32
     leg: I32
@@ -71,14 +80,19 @@ class QueueState:
         return int(self.counts.clock[MOVES])
 
     @property
+    def record(self) -> I32:
+        """Records of the rows, one row each."""
+        return self.links.record.reshape(-1, WORDS)
+
+    @property
     def vehicles_on_link(self) -> I32:
         """Simulated vehicles on each link."""
-        return self.links.record[: self.n_links, COUNT].copy()
+        return self.record[: self.n_links, COUNT].copy()
 
     @property
     def vehicles_at_origin(self) -> I32:
         """Simulated vehicles that wait to enter each link at the start of a leg."""
-        return self.links.record[self.n_links :, COUNT].copy()
+        return self.record[self.n_links :, COUNT].copy()
 
     @property
     def vehicles_done(self) -> int:
@@ -96,6 +110,13 @@ class QueueState:
             self.order, plans.leg_indptr, plans.earliest_cs, plans.stop_cs, plans.kind, routes.link, self.detour,
             self.start, self.leg, self.following, self.first, self.last, self.departure_cs, self.arrival_cs,
         )  # fmt: skip
+
+    def widen(self) -> None:
+        """More room for the rings."""
+        old = self.links.ring
+        ring = aligned((len(old) + max(len(old) // 2, ENTRY * (4 * int(self.record[:, MASK].max()) + 64)),))
+        ring[: len(old)] = old
+        self.links = self.links._replace(ring=ring)
 
     def copy(self) -> QueueState:
         """A state of its own."""
@@ -162,7 +183,7 @@ def build_state(
     paid = np.zeros(0 if charge is None else plans.n_vehicles, np.int32)
     counts = Counts(
         np.zeros((n_bins, n), np.int32), np.zeros((n_bins, n), np.int64), np.zeros(groups, np.int64), paid,
-        np.zeros(8, np.int64),
+        np.zeros(16, np.int64),
     )  # fmt: skip
     counts.clock[RING_TOP] = n * FIRST_RING
     none = np.full(plans.n_legs, -1, np.int32)
@@ -170,7 +191,6 @@ def build_state(
         links=_links(network, charge),
         wheel=_wheel(n, horizon_s),
         counts=counts,
-        ring=aligned((n * FIRST_RING + 1024, 4)),
         order=by_departure(plans.leg_indptr, plans.earliest_cs, end_s, CS),
         start=first_places(routes.indptr, plans.route),
         leg=plans.leg_indptr[:-1].astype(np.int32),
@@ -203,7 +223,8 @@ def _links(network: QueueNetwork, charge: EntryCharge | None) -> Links:
     chain = np.full(n + 1, -1, np.int32)
     chain[n] = n
     return Links(
-        record, record.view(np.int64), np.full(n, -1, np.int32), np.full(2 * n, -1, np.int32),
+        record.ravel(), record.ravel().view(np.int64), aligned(((n * FIRST_RING + SPARE) * ENTRY,)), np.full(n, -1, np.int32),
+        np.full(2 * n, -1, np.int32),
         np.zeros(2 * n, np.int32), np.concatenate([priority, priority]), np.zeros(2 * n, np.int64),
         chain, chain.copy(), np.zeros(n, np.int32),
     )  # fmt: skip
@@ -219,7 +240,7 @@ def _wheel(n_links: int, horizon_s: int) -> Wheel:
     free[-1] = n_chunks
     return Wheel(
         np.full(horizon_s, -1, np.int32), np.zeros(horizon_s, np.int32), np.zeros(n_chunks * CHUNK, np.int32),
-        np.full(n_chunks, -1, np.int32), free,
+        np.full(n_chunks, -1, np.int32), free, np.zeros(BATCH + AHEAD, np.int32),
     )  # fmt: skip
 
 
@@ -268,4 +289,4 @@ def check_belongs(state: QueueState, network: QueueNetwork, plans: Plans, routes
         raise ReproducibilityError(str(fault))
 
 
-__all__ = ["BIN", "QueueState", "build_state", "check_belongs"]
+__all__ = ["QueueState", "build_state", "check_belongs"]
