@@ -16,24 +16,28 @@ import numba
 import numpy as np
 
 from transport_abm.core.vocabulary import Mode, Period, TransitMode, TransitOption
-from transport_abm.networks.city import F32, F64, Bool, City
+from transport_abm.networks.city import F32, F64, City
 from transport_abm.networks.level_of_service import (
     ACTIVE_KM,
-    CAR_KM,
+    BARRED_MIN,
     CAR_MIN,
-    CHARGE_CNY,
-    LEZ_CNY,
+    OIL_MIN,
     TRANSIT_CNY,
     TRANSIT_MIN,
+)
+from transport_abm.networks.road_users import (
+    RoadRules,
+    RoadUser,
+    build_rules,
+    charges_cny,
+    is_day,
+    road_classes,
+    user_demand,
 )
 from transport_abm.networks.roads.assignment import assign_roads, link_time_s, skim_roads
 from transport_abm.networks.roads.connectors import connect
 from transport_abm.networks.roads.road_problem import RoadProblem
-from transport_abm.networks.roads.road_skims import (
-    entering_links,
-    fill_intrazonal,
-    road_problem,
-)
+from transport_abm.networks.roads.road_skims import fill_intrazonal, road_problem
 from transport_abm.networks.transit.transit_assignment import (
     assign_transit,
     build_transit_service,
@@ -99,13 +103,15 @@ def open_year(travel: Travel, city: City, inputs: YearInputs, start: TravelStart
     # New lines make new crowds: what was averaged so far counts for a few loadings only.
     travel.loadings = [min(n, STARTED) for n in travel.loadings]
     travel.metro_length_km = _metro_length_km(city, inputs)
+    travel.rules = build_rules(
+        city, travel.connectors, inputs, _road_problem(travel, city, inputs, Period.MIDDAY)
+    )
     if travel.road_state[0] is not None:
         return
     begin = start or TravelStart(
         np.zeros_like(travel.link_flow_pcuh), np.zeros((len(Period), len(city.transit.stop)))
     )
     nothing = np.zeros((len(Mode), len(city.zones), len(city.zones)), np.int32)
-    entering = entering_links(city, inputs)
 
     def start_period(period: Period) -> None:
         problem = _road_problem(travel, city, inputs, period)
@@ -113,7 +119,7 @@ def open_year(travel: Travel, city: City, inputs: YearInputs, start: TravelStart
         beyond = np.zeros(problem.n_links - city.roads.n_links)
         time_s = link_time_s(problem, np.concatenate([begin.link_flow_pcuh[period], beyond]))
         travel.link_time_s[period] = time_s[: city.roads.n_links]
-        _skim_cars(travel, city, inputs, period, problem, time_s, travel.los[period], entering)
+        _skim_cars(travel, city, inputs, period, problem, time_s, travel.los[period])
         travel.crowding[period] = update_crowding(
             city.transit, inputs, begin.call_flow[period], year=inputs.year, period=period
         )
@@ -143,6 +149,7 @@ def update_travel(
     *,
     weight: float,
     step: float,
+    cars: np.ndarray[tuple[int, ...], np.dtype[np.int32]] | None = None,
 ) -> None:
     """Assign the trips of a day and mix the new times and costs into the level of service.
 
@@ -160,18 +167,21 @@ def update_travel(
         Persons that one sampled person stands for.
     step
         Weight ``l`` of the new times, 0-1.
+    cars
+        Sampled trips of car drivers by ``CarKind``, period, origin and destination; all are oil cars that are free to
+        go where not given.
 
     Raises
     ------
     NetworkError
         If demand cannot be served on the network.
     """
-    entering = entering_links(city, inputs)
 
     def assign_period(period: Period) -> tuple[float, F64]:
         fresh = travel.los[period].copy()
         boardings = np.zeros(len(TransitMode))
-        _update_roads(travel, city, inputs, period, count[:, period], weight, fresh, entering)
+        own = None if cars is None else cars[:, period]
+        _update_roads(travel, city, inputs, period, count[:, period], own, weight, fresh)
         _update_transit(travel, city, inputs, period, count[:, period], weight, True, fresh, boardings)
         change = _transit_change(travel.los[period], fresh, count[:, period])
         _mix(travel.los[period], fresh, step)
@@ -229,16 +239,13 @@ def _update_roads(
     inputs: YearInputs,
     period: Period,
     count: np.ndarray[tuple[int, ...], np.dtype[np.int32]],
+    cars: np.ndarray[tuple[int, ...], np.dtype[np.int32]] | None,
     weight: float,
     fresh: F32,
-    entering: Bool,
 ) -> None:
     """Vehicles of one period to the roads; times, distances and charges into ``fresh``."""
-    cars = count[Mode.CAR_DRIVER].astype(np.float64)
-    hired = (count[Mode.TAXI].astype(np.float64) + count[Mode.RIDE_HAIL]) / inputs["traffic.hired_occupancy"]
-    vehicles = cars + hired / (1.0 - inputs["traffic.hired_empty_share"])
-    background = inputs[f"traffic.background_share_{period.name.lower()}"]
-    demand = vehicles * (weight * hourly(inputs, period) / (1.0 - background))
+    rules = _rules(travel)
+    demand = user_demand(rules, inputs, period, count, cars, weight * hourly(inputs, period))
     before = travel.road_demand[period]
     if before is not None:
         moved = float(np.abs(demand - before).sum()) / max(float(before.sum()), 1e-9)
@@ -256,21 +263,25 @@ def _update_roads(
         max_iterations=int(inputs["traffic.road_iterations"])
         * (COLD if travel.road_state[period] is None else 1),
         state=travel.road_state[period],
+        classes=road_classes(rules, inputs, period),
     )
     n = city.roads.n_links
     travel.road_state[period] = flows.state
     travel.road_gap[period] = flows.relative_gap
     travel.link_flow_pcuh[period] = flows.flow_pcuh[:n]
     travel.link_time_s[period] = flows.time_s[:n]
-    _skim_cars(travel, city, inputs, period, problem, flows.time_s, fresh, entering)
+    _skim_cars(travel, city, inputs, period, problem, flows.time_s, fresh)
+
+
+def _rules(travel: Travel) -> RoadRules:
+    """Rules of the year that was opened."""
+    assert travel.rules is not None, "open_year comes first"
+    return travel.rules
 
 
 def _road_problem(travel: Travel, city: City, inputs: YearInputs, period: Period) -> RoadProblem:
-    """Roads of a period with its charge as time, and the zones' connectors."""
-    charge, _ = _charges(inputs, period)
-    roads = road_problem(
-        city, inputs, period=period, year=inputs.year, charge_s=charge / _value_of_minute(inputs) * 60.0
-    )
+    """Roads of a period and the zones' connectors."""
+    roads = road_problem(city, inputs, period=period, year=inputs.year)
     return connect(roads, travel.connectors, len(city.zones), inputs)
 
 
@@ -282,35 +293,30 @@ def _skim_cars(
     problem: RoadProblem,
     time_s: F64,
     fresh: F32,
-    entering: Bool,
 ) -> None:
-    """Times, distances and charges along the cheapest ways into ``fresh``; ``time_s`` includes the connectors."""
-    charge, lez = _charges(inputs, period)
-    beyond = np.zeros(problem.n_links - city.roads.n_links)
+    """Times, distances and charges along the cheapest ways of each class into ``fresh``; ``time_s`` includes the
+    connectors."""
+    rules = _rules(travel)
+    charge, lez = charges_cny(inputs, period)
+    fixed_s = road_classes(rules, inputs, period).fixed_cost_s
     length_m = np.concatenate([city.roads.length_m, np.tile(travel.connectors.length_m, 2)])
-    attributes = np.stack([time_s, length_m, np.concatenate([entering.astype(np.float64), beyond])])
-    zone_node = np.arange(len(city.zones), dtype=np.int32)
-    skim = skim_roads(problem, time_s + problem.fixed_cost_s, zone_node, attributes)
-    car_s, car_m, entries = skim[1], skim[2], skim[3]
-    fill_intrazonal(city, car_s, car_m, entries, inputs)
-    fresh[..., CAR_MIN] = car_s / 60.0
-    fresh[..., CAR_KM] = car_m / 1000.0
-    # A way that weaves along the border of the area enters it once in law.
-    entered = np.where(np.isfinite(entries), np.minimum(entries, 1.0), 0.0)
-    fresh[..., CHARGE_CNY] = entered * charge
-    fresh[..., LEZ_CNY] = entered * lez
+    attributes = np.stack([time_s, length_m, rules.charged.astype(np.float64)])
 
+    def skim(user: RoadUser, entry_cny: float) -> F32:
+        zone_node = np.arange(len(city.zones), dtype=np.int32)
+        _, car_s, car_m, entries = skim_roads(problem, time_s + fixed_s[user], zone_node, attributes)
+        fill_intrazonal(city, car_s, car_m, entries, inputs)
+        # A way that weaves along the border of the area enters it once in law.
+        entered = np.where(np.isfinite(entries), np.minimum(entries, 1.0), 0.0)
+        return np.stack([car_s / 60.0, car_m / 1000.0, entered * np.float32(entry_cny)], axis=-1)
 
-def _charges(inputs: YearInputs, period: Period) -> tuple[float, float]:
-    """Area charge and low-emission charge for one entry in a period [CNY]."""
-    peak = period in (Period.AM, Period.PM)
-    holds = peak or (period is Period.MIDDAY and not inputs["road_charge.peak_only"] > 0.5)
-    return (inputs["road_charge.cny"], inputs["road_charge.lez_cny"]) if holds else (0.0, 0.0)
-
-
-def _value_of_minute(inputs: YearInputs) -> float:
-    """Yuan that the middle class of travellers pays for a minute; turns charges into time on the road."""
-    return inputs["mode_choice.value_of_time_middle_cny_h"] / 60.0
+    free, oil, barred = (slice(first, first + 3) for first in (CAR_MIN, OIL_MIN, BARRED_MIN))
+    fresh[..., free] = skim(RoadUser.NEV_CAR, charge)
+    fresh[..., oil] = skim(RoadUser.OIL_CAR, charge + lez) if lez > 0 else fresh[..., free]
+    fresh[..., barred] = fresh[..., oil]
+    if is_day(period) and inputs["tail_number.day_count"] > 0 and rules.bypass.any():
+        around = skim(RoadUser.OIL_CAR_BARRED, charge + lez)
+        fresh[rules.bypass, barred] = around[rules.bypass]
 
 
 def _update_transit(
