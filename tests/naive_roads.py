@@ -34,6 +34,30 @@ def naive_tree(problem: RoadProblem, cost: F64, origin: int) -> tuple[list[float
     return best, last
 
 
+def naive_turn_costs(
+    problem: RoadProblem, cost: F64, origin: int, forbidden: set[tuple[int, int]]
+) -> list[float]:
+    """Cost from ``origin`` to each node where some turns from link to link are forbidden: a search over links."""
+    best_link = [float("inf")] * problem.n_links
+    heap = [(float(cost[k]), k) for k in range(problem.n_links) if problem.tail[k] == origin]
+    while heap:
+        base, link = heapq.heappop(heap)
+        if base >= best_link[link]:
+            continue
+        best_link[link] = base
+        node = int(problem.head[link])
+        if node < problem.first_through_node:
+            continue
+        for after in range(problem.n_links):
+            if problem.tail[after] == node and (link, after) not in forbidden:
+                heapq.heappush(heap, (base + float(cost[after]), after))
+    best = [float("inf")] * problem.n_nodes
+    best[origin] = 0.0
+    for link, value in enumerate(best_link):
+        best[problem.head[link]] = min(best[problem.head[link]], value)
+    return best
+
+
 def naive_path(problem: RoadProblem, last: Sequence[int], node: int) -> Iterator[int]:
     """Links of the way to ``node``, last link first."""
     while last[node] >= 0:

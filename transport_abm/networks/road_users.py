@@ -96,8 +96,13 @@ def build_rules(city: City, connectors: Connectors, inputs: YearInputs, problem:
     RoadRules
         For all periods of the year.
     """
-    charged, _ = entering_links(city, inputs["road_charge.ring"], connectors)
-    barred, inside = entering_links(city, BARRED_RING, connectors)
+
+    def padded(part: Bool) -> Bool:
+        # Turns are links behind the others; none leads anywhere.
+        return np.concatenate([part, np.zeros(problem.n_links - len(part), bool)])
+
+    charged = padded(entering_links(city, inputs["road_charge.ring"], connectors)[0])
+    barred, inside = (padded(part) for part in entering_links(city, BARRED_RING, connectors))
     outside = np.flatnonzero(city.zones.ring > BARRED_RING).astype(np.int32)
     bypass = np.zeros((len(city.zones), len(city.zones)), bool)
     if len(outside) and barred.any():

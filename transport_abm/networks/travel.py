@@ -38,6 +38,7 @@ from transport_abm.networks.roads.assignment import assign_roads, link_time_s, s
 from transport_abm.networks.roads.connectors import connect
 from transport_abm.networks.roads.road_problem import RoadProblem
 from transport_abm.networks.roads.road_skims import fill_intrazonal, road_problem
+from transport_abm.networks.roads.turns import forbid_turns
 from transport_abm.networks.transit.transit_assignment import (
     assign_transit,
     build_transit_service,
@@ -280,9 +281,10 @@ def _rules(travel: Travel) -> RoadRules:
 
 
 def _road_problem(travel: Travel, city: City, inputs: YearInputs, period: Period) -> RoadProblem:
-    """Roads of a period and the zones' connectors."""
+    """Roads of a period, the zones' connectors, and behind them the turns at nodes that forbid some."""
     roads = road_problem(city, inputs, period=period, year=inputs.year)
-    return connect(roads, travel.connectors, len(city.zones), inputs)
+    joined = connect(roads, travel.connectors, len(city.zones), inputs)
+    return forbid_turns(joined, city.roads.turn_from, city.roads.turn_to)
 
 
 def _skim_cars(
@@ -299,7 +301,8 @@ def _skim_cars(
     rules = _rules(travel)
     charge, lez = charges_cny(inputs, period)
     fixed_s = road_classes(rules, inputs, period).fixed_cost_s
-    length_m = np.concatenate([city.roads.length_m, np.tile(travel.connectors.length_m, 2)])
+    way_m = np.concatenate([city.roads.length_m, np.tile(travel.connectors.length_m, 2)])
+    length_m = np.concatenate([way_m, np.zeros(problem.n_links - len(way_m))])
     attributes = np.stack([time_s, length_m, rules.charged.astype(np.float64)])
 
     def skim(user: RoadUser, entry_cny: float) -> F32:
