@@ -12,10 +12,15 @@ from transport_abm.core.draws import hash_uniform
 from transport_abm.core.vocabulary import NEST_OF_MODE, Mode, Nest
 from transport_abm.networks.level_of_service import (
     ACTIVE_KM,
+    BARRED_CNY,
+    BARRED_KM,
+    BARRED_MIN,
     CAR_KM,
     CAR_MIN,
     CHARGE_CNY,
-    LEZ_CNY,
+    OIL_CNY,
+    OIL_KM,
+    OIL_MIN,
     TRANSIT_CNY,
     TRANSIT_MIN,
 )
@@ -74,7 +79,14 @@ def utilities(tour, spread, flag, weight, shared, parks, los, zone, t: ChoiceTer
             out[mode] = value(mode, minutes, mean(per_leg(TRANSIT_CNY + number)), True)
     if not math.isfinite(mean(car_min)):
         return out
-    charge, lez = mean(per_leg(CHARGE_CNY)), mean(per_leg(LEZ_CNY))
+    charge = mean(per_leg(CHARGE_CNY))
+    if flag & kernel.RESTRICTED:
+        columns = (BARRED_MIN, BARRED_KM, BARRED_CNY)
+    elif flag & kernel.NEV_CAR:
+        columns = (CAR_MIN, CAR_KM, CHARGE_CNY)
+    else:
+        columns = (OIL_MIN, OIL_KM, OIL_CNY)
+    own_min, own_km = ([x * r for x, r in zip(per_leg(c), ratio, strict=True)] for c in columns[:2])
     wait = t.hired_wait_weight * mean([float(zone[a, kernel.TAXI_WAIT_MIN]) for a, _, _ in trips])
     taxi = mean([t.taxi_flag_cny + t.taxi_cny_km * max(0, k - t.taxi_flag_km) for k in car_km])
     ride = mean(
@@ -91,7 +103,7 @@ def utilities(tour, spread, flag, weight, shared, parks, los, zone, t: ChoiceTer
         zone[destination, kernel.PARK_SEARCH_MIN]
     )
     per_km = t.bev_cny_km if flag & kernel.NEV_CAR else t.ice_cny_km
-    cost = per_km * mean(car_km) + charge + (0 if flag & kernel.NEV_CAR else lez)
+    cost = per_km * mean(own_km) + mean(per_leg(columns[2]))
     if parks < t.parking_paid_share:
         places = [(destination, t.parking_hour[int(tour[1])])] + (
             [(stop, t.parking_hour[-1])] if stop >= 0 else []
@@ -105,10 +117,10 @@ def utilities(tour, spread, flag, weight, shared, parks, los, zone, t: ChoiceTer
     )
     barred = bool(flag & kernel.RESTRICTED) and in_area and (tour[5] < 3 or tour[6] < 3)
     if not barred and flag & kernel.HAS_CAR:
-        out[Mode.CAR_DRIVER] = value(Mode.CAR_DRIVER, mean(car_min) + ends / n, cost, False)
+        out[Mode.CAR_DRIVER] = value(Mode.CAR_DRIVER, mean(own_min) + ends / n, cost, False)
     if not barred and flag & kernel.CAN_RIDE:
         out[Mode.CAR_PASSENGER] = value(
-            Mode.CAR_PASSENGER, mean(car_min), t.passenger_cost_share * cost, False
+            Mode.CAR_PASSENGER, mean(own_min), t.passenger_cost_share * cost, False
         )
     return out
 

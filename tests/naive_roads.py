@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from transport_abm.networks.city import F64
+from transport_abm.networks.roads.road_classes import RoadClasses
 from transport_abm.networks.roads.road_problem import RoadProblem
 
 
@@ -31,6 +32,30 @@ def naive_tree(problem: RoadProblem, cost: F64, origin: int) -> tuple[list[float
                 last[head] = link
                 heapq.heappush(heap, (best[head], head))
     return best, last
+
+
+def naive_turn_costs(
+    problem: RoadProblem, cost: F64, origin: int, forbidden: set[tuple[int, int]]
+) -> list[float]:
+    """Cost from ``origin`` to each node where some turns from link to link are forbidden: a search over links."""
+    best_link = [float("inf")] * problem.n_links
+    heap = [(float(cost[k]), k) for k in range(problem.n_links) if problem.tail[k] == origin]
+    while heap:
+        base, link = heapq.heappop(heap)
+        if base >= best_link[link]:
+            continue
+        best_link[link] = base
+        node = int(problem.head[link])
+        if node < problem.first_through_node:
+            continue
+        for after in range(problem.n_links):
+            if problem.tail[after] == node and (link, after) not in forbidden:
+                heapq.heappush(heap, (base + float(cost[after]), after))
+    best = [float("inf")] * problem.n_nodes
+    best[origin] = 0.0
+    for link, value in enumerate(best_link):
+        best[problem.head[link]] = min(best[problem.head[link]], value)
+    return best
 
 
 def naive_path(problem: RoadProblem, last: Sequence[int], node: int) -> Iterator[int]:
@@ -69,6 +94,39 @@ def naive_gap(problem: RoadProblem, zone_node: Sequence[int], demand: F64, flow:
     cost = naive_cost(problem, flow)
     total = sum(x * c for x, c in zip(flow, cost, strict=True) if x > 0)
     return (total - naive_load(problem, cost, zone_node, demand)[1]) / total if total > 0 else 0.0
+
+
+def naive_class_gap(
+    problem: RoadProblem, classes: RoadClasses, zone_node: Sequence[int], demand: F64, flow: F64
+) -> float:
+    """(sum x c - sum d u) / sum x c in pcu over classes; ``flow`` counts the vehicles of each."""
+    cost = naive_cost(problem, (classes.pcu[:, None] * flow).sum(axis=0))
+    total = least = 0.0
+    for k, pcu in enumerate(classes.pcu):
+        own = cost + classes.fixed_cost_s[k]
+        total += sum(float(pcu * x * c) for x, c in zip(flow[k], own, strict=True) if x > 0)
+        least += float(pcu) * naive_load(problem, own, zone_node, demand[k])[1]
+    return (total - least) / total if total > 0 else 0.0
+
+
+def naive_class_equilibrium(
+    problem: RoadProblem, classes: RoadClasses, zone_node: Sequence[int], demand: F64, sweeps: int
+) -> F64:
+    """Vehicles of each class by link, by successive averages."""
+    flow = np.zeros((len(classes.pcu), problem.n_links))
+    for k in range(1, sweeps + 1):
+        cost = naive_cost(problem, (classes.pcu[:, None] * flow).sum(axis=0))
+        for c in range(len(classes.pcu)):
+            wish = naive_load(problem, cost + classes.fixed_cost_s[c], zone_node, demand[c])[0]
+            flow[c] += (wish - flow[c]) / k
+    return flow
+
+
+def class_beckmann(problem: RoadProblem, classes: RoadClasses, flow: F64) -> float:
+    """The sum that an equilibrium of several classes makes smallest."""
+    paid = np.where(flow > 0, np.where(flow > 0, classes.fixed_cost_s, 0.0) * flow, 0.0)
+    every = (classes.pcu[:, None] * flow).sum(axis=0)
+    return beckmann(problem, every) + float((classes.pcu[:, None] * paid).sum())
 
 
 def naive_equilibrium(problem: RoadProblem, zone_node: Sequence[int], demand: F64, sweeps: int) -> F64:

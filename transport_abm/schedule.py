@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from transport_abm.agents.destinations import attraction, cumulative_shares
 from transport_abm.agents.mode_choice import (
+    car_count,
     choice_terms,
     choose,
     reference_logsum,
@@ -226,7 +227,9 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
     step = 0.5 if first and world.start is None else 1.0
     for iteration in range(1, most + 1):
         say("Traffic on roads and lines", (iteration - 0.7) / most)
-        update_travel(world.travel, world.city, inputs, count, weight=world.weight, step=step)
+        assert world.tours is not None and world.travellers is not None
+        cars = car_count(world.tours, world.travellers, len(world.city.zones))
+        update_travel(world.travel, world.city, inputs, count, weight=world.weight, step=step, cars=cars)
         count = travel_again((iteration - 0.2) / most, first)
         before, share = share, _central_share(world, count)
         last_change = gap.get("share", np.inf)

@@ -21,7 +21,7 @@ from tests.naive_roads import (
 )
 from transport_abm.core.errors import NetworkError
 from transport_abm.networks.city import F64, I32
-from transport_abm.networks.roads import assignment, hierarchy
+from transport_abm.networks.roads import assignment, equilibrium, hierarchy
 from transport_abm.networks.roads.assignment import (
     RoadFlows,
     RoadProblem,
@@ -318,7 +318,7 @@ def test_a_state_of_other_links_is_refused() -> None:
 def test_read_only_inputs_of_any_whole_number_type_need_no_second_compilation() -> None:
     problem, zone_node, demand = random_case(5)
     state = settle(problem, zone_node, demand).state
-    kernels = (hierarchy.path_block, assignment.shift_flows, assignment.merge_paths, hierarchy.skim_block)
+    kernels = (hierarchy.path_block, equilibrium.shift_flows, equilibrium.merge_paths, hierarchy.skim_block)
     skim_roads(problem, problem.free_time_s, zone_node, problem.free_time_s[None])
     zone_node, demand = zone_node.astype(np.int64), demand.copy()
     zone_node.flags.writeable = demand.flags.writeable = False

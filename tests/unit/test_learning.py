@@ -14,6 +14,7 @@ from transport_abm.networks.roads.assignment import assign_roads, link_time_s
 from transport_abm.networks.roads.kernels_assignment import Paths, load_paths
 from transport_abm.networks.roads.kernels_learning import switch_routes
 from transport_abm.networks.roads.learning import add_missing_routes, learn_routes
+from transport_abm.networks.roads.road_classes import one_class
 from transport_abm.networks.roads.road_problem import RoadProblem
 from transport_abm.networks.roads.road_state import RoadState
 
@@ -45,7 +46,7 @@ def test_days_of_learning_lead_to_the_equilibrium_of_braess(bridge: bool) -> Non
     state, gap = first(problem), 1.0
     for _ in range(300):
         time = link_time_s(problem, loaded(problem, state))
-        learnt = learn_routes(problem, time, ZONES, DEMAND, state, **HOW)
+        learnt = learn_routes(problem, time, ZONES, DEMAND[None], one_class(problem), state, **HOW)
         state, gap = learnt.state, learnt.relative_gap
     flow = loaded(problem, state)
     used = flow > 0
@@ -57,7 +58,7 @@ def test_days_of_learning_lead_to_the_equilibrium_of_braess(bridge: bool) -> Non
 def test_nobody_moves_in_an_equilibrium() -> None:
     problem = braess(bridge=True)
     flows = assign_roads(problem, ZONES, DEMAND, gap=1e-12, max_iterations=100)
-    learnt = learn_routes(problem, flows.time_s, ZONES, DEMAND, flows.state, **HOW)
+    learnt = learn_routes(problem, flows.time_s, ZONES, DEMAND[None], one_class(problem), flows.state, **HOW)
     assert learnt.relative_gap == pytest.approx(0.0, abs=1e-9)
     np.testing.assert_allclose(loaded(problem, learnt.state), flows.flow_pcuh, atol=1e-8)
 
@@ -67,7 +68,7 @@ def test_the_gap_is_what_drivers_could_save() -> None:
     problem = braess(bridge=True)
     state = first(problem)
     time = link_time_s(problem, loaded(problem, state))
-    learnt = learn_routes(problem, time, ZONES, DEMAND, state, **HOW)
+    learnt = learn_routes(problem, time, ZONES, DEMAND[None], one_class(problem), state, **HOW)
     spent = 60.0 + 60.0 + 16.0
     least = 60.0 + 50.0
     assert learnt.relative_gap == pytest.approx((spent - least) / spent, abs=FREE_S)
@@ -93,9 +94,9 @@ def test_new_pairs_get_a_route_and_the_others_keep_theirs() -> None:
     problem = braess(bridge=True)
     flows = assign_roads(problem, ZONES, DEMAND, gap=1e-9, max_iterations=50)
     empty = assign_roads(problem, ZONES, np.zeros((2, 2)), gap=1e-9, max_iterations=1).state
-    new = add_missing_routes(problem, problem.free_time_s, ZONES, DEMAND, empty)
+    new = add_missing_routes(problem, problem.free_time_s, ZONES, DEMAND[None], one_class(problem), empty)
     assert new.n_paths == 1 and new.paths.flow.tolist() == [1.0]
-    kept = add_missing_routes(problem, problem.free_time_s, ZONES, DEMAND, flows.state)
+    kept = add_missing_routes(problem, problem.free_time_s, ZONES, DEMAND[None], one_class(problem), flows.state)
     np.testing.assert_array_equal(kept.paths.flow, flows.state.paths.flow)
 
 
@@ -103,13 +104,13 @@ def test_a_pair_without_a_way_is_named() -> None:
     problem = braess(bridge=True)
     closed = np.full(problem.n_links, np.inf)
     with pytest.raises(NetworkError, match="no way"):
-        learn_routes(problem, closed, ZONES, DEMAND, first(problem), **HOW)
+        learn_routes(problem, closed, ZONES, DEMAND[None], one_class(problem), first(problem), **HOW)
 
 
 def test_volume_delay_days_average_their_flows() -> None:
     """Day one is the cheapest way of empty roads; day two averages it with the cheapest way at its times."""
     problem = braess(bridge=True)
-    traffic = PeriodTraffic(problem, DEMAND, 1.0, np.zeros(problem.n_links), problem.free_time_s.copy())
+    traffic = PeriodTraffic(problem, one_class(problem), DEMAND[None], 1.0, np.zeros(problem.n_links), problem.free_time_s.copy())
     load_volume_delay(traffic, ZONES, day=1)
     one = traffic.flow_pcuh.copy()
     np.testing.assert_allclose(one, loaded(problem, first(problem)))

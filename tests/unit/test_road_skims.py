@@ -11,6 +11,7 @@ from tests.tiny import tiny_city
 from transport_abm.core.vocabulary import LinkClass, Period
 from transport_abm.networks.city import City
 from transport_abm.networks.roads.assignment import assign_roads, skim_roads
+from transport_abm.networks.roads.connectors import build_connectors, connect
 from transport_abm.networks.roads.road_skims import (
     DISC_MEAN_DISTANCE,
     active_skim_m,
@@ -30,7 +31,7 @@ def city() -> City:
 
 @pytest.fixture
 def inputs() -> YearInputs:
-    return year_inputs(2020, {"road_charge.ring": 2})
+    return year_inputs(2020)
 
 
 def test_an_empty_link_takes_its_length_at_free_speed_and_its_signals(city: City, inputs: YearInputs) -> None:
@@ -72,28 +73,20 @@ def test_buses_take_room_on_their_links(city: City, inputs: YearInputs) -> None:
     assert flow.any() and (night <= flow).all() and night.sum() < flow.sum()
 
 
-def test_nobody_gets_into_the_charged_area_unpaid(city: City, inputs: YearInputs) -> None:
-    entering = entering_links(city, inputs)
-    open_s = np.where(entering, np.inf, 1.0)
+@pytest.mark.parametrize("joined", [False, True])
+def test_nobody_gets_into_the_charged_area_unpaid(city: City, inputs: YearInputs, joined: bool) -> None:
+    connectors = build_connectors(city, inputs)
     problem = road_problem(city, inputs, period=Period.AM, year=2020)
-    skim = skim_roads(problem, open_s, city.zones.node, np.empty((0, city.roads.n_links)))[0]
-    inside = city.zones.ring <= 2
-    assert entering.any() and np.isinf(skim[np.ix_(~inside, inside)]).all()
-    assert np.isfinite(skim[np.ix_(inside, ~inside)]).all()
-
-
-def test_a_charge_is_part_of_the_cost_and_not_of_the_time(city: City, inputs: YearInputs) -> None:
-    problem = road_problem(city, inputs, period=Period.AM, year=2020, charge_s=600)
-    entering = entering_links(city, inputs)
-    np.testing.assert_array_equal(problem.fixed_cost_s, 600.0 * entering)
-    demand = np.full((12, 12), 20.0)
-    paid = assign_roads(problem, city.zones.node, demand, gap=1e-6, max_iterations=100)
-    free = assign_roads(
-        road_problem(city, inputs, period=Period.AM, year=2020), city.zones.node, demand, gap=1e-6,
-        max_iterations=100,
-    )  # fmt: skip
-    np.testing.assert_allclose(paid.cost_s - paid.time_s, 600.0 * entering, atol=1e-9)
-    assert paid.flow_pcuh[entering].sum() < free.flow_pcuh[entering].sum()
+    node = city.zones.node
+    if joined:
+        problem, node = connect(problem, connectors, 12, inputs), np.arange(12, dtype=np.int32)
+    entering, inside = entering_links(city, 2, connectors if joined else None)
+    open_s = np.where(entering, np.inf, 1.0)
+    skim = skim_roads(problem, open_s, node, np.empty((0, problem.n_links)))[0]
+    within = city.zones.ring <= 2
+    assert entering.any() and np.isinf(skim[np.ix_(~within, within)]).all()
+    assert np.isfinite(skim[np.ix_(within, ~within)]).all()
+    assert not (entering & inside).any() and inside.any()
 
 
 def test_walking_distance_is_symmetric_and_never_below_the_straight_line(

@@ -13,19 +13,22 @@ from hypothesis import strategies as st
 from tests import naive_choice as naive
 from tests.tiny import tiny_city
 from transport_abm.agents import kernels_choice as kernel
-from transport_abm.agents.mode_choice import choice_terms, corrected_constant
+from transport_abm.agents.mode_choice import Travellers, car_count, choice_terms, corrected_constant
+from transport_abm.agents.tours import Tours, trip_count
 from transport_abm.core.draws import Stream, stream_key
 from transport_abm.core.vocabulary import Mode
 from transport_abm.networks.level_of_service import (
     ACTIVE_KM,
+    BARRED_MIN,
     CAR_KM,
     CAR_MIN,
     CHARGE_CNY,
-    LEZ_CNY,
     N_LOS,
+    OIL_MIN,
     TRANSIT_CNY,
     TRANSIT_MIN,
 )
+from transport_abm.networks.road_users import CarKind
 from transport_abm.policy.inputs import year_inputs
 
 ALL_FLAGS = 127
@@ -49,7 +52,12 @@ def random_day(seed: int, n_zones: int = 5, n_tours: int = 400):
         los[p, ..., CAR_KM] = km * 1.1
         los[p, ..., CAR_MIN] = km * rng.uniform(1.5, 4.0, km.shape)
         los[p, ..., CHARGE_CNY] = rng.choice([0.0, 5.0], km.shape)
-        los[p, ..., LEZ_CNY] = rng.choice([0.0, 8.0], km.shape)
+        for first in (OIL_MIN, BARRED_MIN):
+            # Longer ways with another charge, as of cars that avoid one or go round.
+            los[p, ..., first : first + 2] = los[p, ..., CAR_MIN : CAR_MIN + 2] * np.float32(
+                rng.uniform(1, 2)
+            )
+            los[p, ..., first + 2] = los[p, ..., CHARGE_CNY] + rng.choice([0.0, 8.0], km.shape)
         for option in range(3):
             minutes = km * rng.uniform(3.0, 6.0, km.shape) + 15
             los[p, ..., TRANSIT_MIN + option] = np.where(rng.random(km.shape) < 0.2, np.inf, minutes)
@@ -241,3 +249,22 @@ def test_kernels_compile_once_for_the_dtypes_of_the_tables() -> None:
     kernel.choose_modes(tour, spread, address, flag, weight, los, zone, terms(), key, mode)
     kernel.choose_modes(tour, spread, address, flag, weight, los, zone, terms(), key, mode)
     assert len(kernel.choose_modes.signatures) == 1
+
+
+def test_car_trips_by_kind_are_the_drivers_trips_by_their_flags() -> None:
+    tour, spread, address, flag, weight, *_ = random_day(7)
+    rng = np.random.default_rng(7)
+    mode = rng.choice([-1, int(Mode.BUS), int(Mode.CAR_DRIVER)], len(tour)).astype(np.int8)
+    tours = Tours(tour, spread, address, mode)
+    count = car_count(tours, Travellers(flag, weight), 5)
+    expected = np.zeros((4, 4, 5, 5), int)
+    for row, by in zip(tour, mode, strict=True):
+        if by == Mode.CAR_DRIVER:
+            kind = {
+                (False, False): CarKind.OIL, (True, False): CarKind.NEV,
+                (False, True): CarKind.OIL_BARRED, (True, True): CarKind.NEV_BARRED,
+            }[bool(flag[row[0]] & kernel.NEV_CAR), bool(flag[row[0]] & kernel.RESTRICTED)]  # fmt: skip
+            for origin, destination, period in naive.legs(row):
+                expected[kind, period, origin, destination] += 1
+    np.testing.assert_array_equal(count, expected)
+    np.testing.assert_array_equal(count.sum(axis=0), trip_count(tours, 5)[Mode.CAR_DRIVER])

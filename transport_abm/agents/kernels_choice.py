@@ -18,10 +18,11 @@ from numba import njit, prange
 from transport_abm.core.draws import hash_uniform
 from transport_abm.networks.level_of_service import (
     ACTIVE_KM,
+    BARRED_MIN,
     CAR_KM,
     CAR_MIN,
     CHARGE_CNY,
-    LEZ_CNY,
+    OIL_MIN,
     TRANSIT_CNY,
     TRANSIT_MIN,
 )
@@ -112,9 +113,12 @@ def tour_utility(
     for m in range(N_MODE):
         v[m] = 0.0
     walk_min = cycle_min = e_bike_min = car_min = hired_wait = 0.0
-    km = car_km = charge = lez = longest_km = 0.0
+    own_min = own_km = own_cny = 0.0
+    km = car_km = charge = longest_km = 0.0
     bus_min = metro_min = both_min = bus_cny = metro_cny = both_cny = 0.0
     shared_cny = taxi_cny = ride_cny = 0.0
+    # The driver's own car: first of its three columns.
+    own = BARRED_MIN if flag & RESTRICTED else (CAR_MIN if flag & NEV_CAR else OIL_MIN)
     a = origin
     inside = zone[origin, RING] <= terms.restricted_ring
     for leg in range(n_leg):
@@ -136,7 +140,9 @@ def tour_utility(
         car_min += t
         car_km += c
         charge += row[CHARGE_CNY]
-        lez += row[LEZ_CNY]
+        own_min += row[own] * ratio
+        own_km += row[own + 1] * ratio
+        own_cny += row[own + 2]
         hired_wait += zone[a, TAXI_WAIT_MIN]
         taxi_cny += terms.taxi_flag_cny + terms.taxi_cny_km * max(0.0, c - terms.taxi_flag_km)
         ride_cny += terms.ride_hail_flag_cny + terms.ride_hail_cny_km * c + terms.ride_hail_cny_min * t
@@ -195,22 +201,19 @@ def tour_utility(
         constant[RIDE_HAIL] + bt * (wait * terms.ride_hail_wait_factor + car_min) + bc * (ride_cny + charge)
     )
     at_ends = zone[destination, PARK_WALK_MIN] * terms.walk_weight + zone[destination, PARK_SEARCH_MIN]
-    if flag & NEV_CAR:
-        drive_cny = terms.bev_cny_km * car_km + charge
-    else:
-        drive_cny = terms.ice_cny_km * car_km + charge + lez
+    drive_cny = (terms.bev_cny_km if flag & NEV_CAR else terms.ice_cny_km) * own_km + own_cny
     if drawn[1] < terms.parking_paid_share:
         drive_cny += _parking_cny(zone, destination, terms.parking_hour[purpose])
         if stop >= 0:
             drive_cny += _parking_cny(zone, stop, terms.parking_hour[-1])
     barred = flag & RESTRICTED and inside and (depart < 3 or back < 3)
     v[DRIVER] = (
-        constant[DRIVER] + bt * (car_min + at_ends) + bc * drive_cny
+        constant[DRIVER] + bt * (own_min + at_ends) + bc * drive_cny
         if flag & HAS_CAR and not barred
         else -inf
     )
     v[PASSENGER] = (
-        constant[PASSENGER] + bt * car_min + bc * terms.passenger_cost_share * drive_cny
+        constant[PASSENGER] + bt * own_min + bc * terms.passenger_cost_share * drive_cny
         if flag & CAN_RIDE and not barred
         else -inf
     )
@@ -320,6 +323,26 @@ def choose_modes(tour, spread, address, traveller_flag, cost_weight, los, zone, 
                 v,
             )
             mode[i] = drawn_mode(v, terms.theta, logsum, key, address[i])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def count_cars(tour, mode, flag, count):
+    """Add every trip of a car driver to ``count`` int32[4, periods, zones, zones].
+
+    Rows by the driver's flags: new-energy car 1, barred today 2, both 3, neither 0.
+    """
+    for i in range(tour.shape[0]):
+        if mode[i] != DRIVER:
+            continue
+        own = flag[tour[i, 0]]
+        kind = (1 if own & NEV_CAR else 0) + (2 if own & RESTRICTED else 0)
+        origin, destination, stop = tour[i, 2], tour[i, 3], tour[i, 4]
+        count[kind, tour[i, 5], origin, destination] += 1
+        if stop < 0:
+            count[kind, tour[i, 6], destination, origin] += 1
+        else:
+            count[kind, tour[i, 6], destination, stop] += 1
+            count[kind, tour[i, 6], stop, origin] += 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy", parallel=True)

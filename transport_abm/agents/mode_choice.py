@@ -22,6 +22,7 @@ from transport_abm.core.vocabulary import (
     Fuel,
     Mode,
     Nest,
+    Period,
     PersonStatus,
     Powertrain,
     Purpose,
@@ -29,6 +30,7 @@ from transport_abm.core.vocabulary import (
     VehicleClass,
 )
 from transport_abm.networks.city import Fares, Zones
+from transport_abm.networks.road_users import CarKind
 from transport_abm.policy.fuels import household_prices_cny
 from transport_abm.policy.inputs import YearInputs
 
@@ -267,6 +269,13 @@ def choose(
         key,
         tours.mode,
     )
+
+
+def car_count(tours: Tours, travellers: Travellers, n_zones: int) -> NDArray[np.int32]:
+    """Sampled trips of car drivers by ``CarKind``, period, origin zone and destination zone."""
+    count = np.zeros((len(CarKind), len(Period), n_zones, n_zones), np.int32)
+    kernel.count_cars(tours.table, tours.mode, travellers.flag, count)
+    return count
 
 
 def expected_central_share(

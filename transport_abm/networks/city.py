@@ -104,6 +104,10 @@ class RoadNetwork:
     shape_lat: F64
     name: tuple[str, ...] = ()
     """Name by link, or empty."""
+    turn_from: I32 = field(default_factory=lambda: np.empty(0, np.int32))
+    """Forbidden turns: the link that is left."""
+    turn_to: I32 = field(default_factory=lambda: np.empty(0, np.int32))
+    """The link that must not be entered from it; it begins where the other ends."""
 
     @property
     def n_nodes(self) -> int:

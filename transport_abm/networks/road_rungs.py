@@ -24,6 +24,7 @@ from transport_abm.networks.queues.plans import Plans, Routes, VehicleKinds, bui
 from transport_abm.networks.queues.vehicles import draw_packets, hour_of_day, period_hours
 from transport_abm.networks.roads.assignment import assign_all_or_nothing, assign_roads, link_time_s
 from transport_abm.networks.roads.learning import add_missing_routes, learn_routes
+from transport_abm.networks.roads.road_classes import RoadClasses, group_classes
 from transport_abm.networks.roads.road_problem import RoadProblem
 from transport_abm.networks.roads.road_state import RoadState
 from transport_abm.policy.inputs import YearInputs
@@ -46,8 +47,10 @@ class PeriodTraffic:
 
     problem: RoadProblem
     """Links and zones' connectors."""
+    classes: RoadClasses
+    """Classes of vehicles and what they pay."""
     demand: F64
-    """Vehicles that leave in the period, by pair of zones."""
+    """Vehicles that leave in the period, by class and pair of zones."""
     hourly: float
     """Factor from the period's vehicles to the flow of its design hour [1/h]."""
     flow_pcuh: F64
@@ -88,12 +91,18 @@ def load_volume_delay(traffic: PeriodTraffic, zone_node: I32, *, day: int) -> No
         Number of the day, from 1: the new flows weigh ``1 / day``.
     """
     problem = traffic.problem
-    cost = traffic.time_s + problem.fixed_cost_s
-    demand = traffic.demand * traffic.hourly
-    new = assign_all_or_nothing(problem, cost, zone_node, demand)
-    open_ = np.isfinite(cost)
-    spent = float((traffic.flow_pcuh[open_] * cost[open_]).sum())
-    least = float((new[open_] * cost[open_]).sum())
+    groups = group_classes(problem, traffic.classes)
+    new = np.zeros(problem.n_links)
+    least = 0.0
+    for number, fixed_s in enumerate(groups.fixed_s):
+        own = traffic.classes.pcu * (groups.group == number)
+        demand = np.tensordot(own, traffic.demand, axes=1) * traffic.hourly
+        part = assign_all_or_nothing(problem, traffic.time_s + fixed_s, zone_node, demand)
+        used = part > 0
+        new += part
+        least += float((part[used] * traffic.time_s[used]).sum())
+    used = traffic.flow_pcuh > 0
+    spent = float((traffic.flow_pcuh[used] * traffic.time_s[used]).sum())
     traffic.gap = max(0.0, (spent - least) / spent) if spent > 0 else np.inf
     traffic.flow_pcuh = traffic.flow_pcuh + (new - traffic.flow_pcuh) / day
     traffic.time_s = link_time_s(problem, traffic.flow_pcuh)
@@ -102,8 +111,9 @@ def load_volume_delay(traffic: PeriodTraffic, zone_node: I32, *, day: int) -> No
 def first_routes(traffic: PeriodTraffic, zone_node: I32, *, sweeps: int) -> None:
     """Routes of the static equilibrium for the first day of rung L2; times are its times."""
     flows = assign_roads(
-        traffic.problem, zone_node, traffic.demand * traffic.hourly, gap=WARM_GAP, max_iterations=sweeps
-    )
+        traffic.problem, zone_node, traffic.demand * traffic.hourly, gap=WARM_GAP, max_iterations=sweeps,
+        classes=traffic.classes,
+    )  # fmt: skip
     traffic.state, traffic.flow_pcuh, traffic.time_s = flows.state, flows.flow_pcuh, flows.time_s
 
 
@@ -119,7 +129,7 @@ def add_routes(traffic: PeriodTraffic, zone_node: I32) -> None:
     """
     assert traffic.state is not None
     traffic.state = add_missing_routes(
-        traffic.problem, traffic.time_s, zone_node, traffic.demand, traffic.state
+        traffic.problem, traffic.time_s, zone_node, traffic.demand, traffic.classes, traffic.state
     )
 
 
@@ -219,7 +229,7 @@ def learn(traffic: PeriodTraffic, zone_node: I32, inputs: YearInputs) -> None:
     """
     assert traffic.state is not None
     learnt = learn_routes(
-        traffic.problem, traffic.time_s, zone_node, traffic.demand, traffic.state,
+        traffic.problem, traffic.time_s, zone_node, traffic.demand, traffic.classes, traffic.state,
         rate=inputs["learning.switch_rate"], least_share=inputs["learning.least_share"],
         tolerance=NEW_ROUTE_SHARE * inputs["learning.gap"],
     )  # fmt: skip
@@ -236,15 +246,11 @@ def _plans(
         assert traffic.state is not None
         state = traffic.state
         share = state.paths.flow
+        by_group = np.zeros((int(state.group.max(initial=0)) + 1, *traffic.demand.shape[1:]))
+        np.add.at(by_group, state.group, traffic.demand)
         packets = draw_packets(
-            period,
-            inputs,
-            state.pair,
-            traffic.demand.ravel()[state.pair] / packet,
-            state.paths.ptr,
-            share,
-            seed=seed,
-        )
+            period, inputs, state.pair, by_group.ravel()[state.pair] / packet, state.paths.ptr, share, seed=seed
+        )  # fmt: skip
         road = traffic.problem.order[state.paths.slot]
         on_road = road < n_roads
         before = np.concatenate((np.zeros(1, np.int64), np.cumsum(on_road)))

@@ -6,43 +6,21 @@ level-of-service table that choices read:  c <- (1 - l) c + l c_new.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from importlib import import_module
-from typing import TypeVar
+from collections.abc import Mapping
 
-import numba
 import numpy as np
 
 from transport_abm.core.vocabulary import Mode, Period, TransitMode, TransitOption
-from transport_abm.networks.city import F32, F64, Bool, City
+from transport_abm.networks.city import F32, F64, City
+from transport_abm.networks.each_period import each_period
 from transport_abm.networks.level_of_service import (
     ACTIVE_KM,
-    CAR_KM,
-    CAR_MIN,
-    CHARGE_CNY,
-    LEZ_CNY,
     TRANSIT_CNY,
     TRANSIT_MIN,
 )
-from transport_abm.networks.road_rungs import (
-    PeriodTraffic,
-    add_routes,
-    first_routes,
-    learn,
-    load_volume_delay,
-    queue_of,
-    simulate_day,
-)
-from transport_abm.networks.roads.assignment import assign_roads, link_time_s, skim_roads
-from transport_abm.networks.roads.connectors import connect
-from transport_abm.networks.roads.road_problem import RoadProblem
-from transport_abm.networks.roads.road_skims import (
-    entering_links,
-    fill_intrazonal,
-    road_problem,
-)
+from transport_abm.networks.road_traffic import build_road_problem, simulate_roads, skim_cars, update_roads
+from transport_abm.networks.road_users import build_rules
+from transport_abm.networks.roads.assignment import link_time_s
 from transport_abm.networks.transit.transit_assignment import (
     assign_transit,
     build_transit_service,
@@ -72,10 +50,6 @@ __all__ = [
     "update_travel",
 ]
 
-T = TypeVar("T")
-
-COLD = 2
-"""Times as many sweeps in a period's first assignment."""
 STARTED = 4
 """Loadings that flows of the base year count for in the average of the crowd."""
 
@@ -109,21 +83,23 @@ def open_year(travel: Travel, city: City, inputs: YearInputs, start: TravelStart
     travel.loadings = [min(n, STARTED) for n in travel.loadings]
     travel.road_days = [min(n, 1) for n in travel.road_days]
     travel.metro_length_km = _metro_length_km(city, inputs)
+    travel.rules = build_rules(
+        city, travel.connectors, inputs, build_road_problem(travel, city, inputs, Period.MIDDAY)
+    )
     if travel.road_state[0] is not None:
         return
     begin = start or TravelStart(
         np.zeros_like(travel.link_flow_pcuh), np.zeros((len(Period), len(city.transit.stop)))
     )
     nothing = np.zeros((len(Mode), len(city.zones), len(city.zones)), np.int32)
-    entering = entering_links(city, inputs)
 
     def start_period(period: Period) -> None:
-        problem = _road_problem(travel, city, inputs, period)
+        problem = build_road_problem(travel, city, inputs, period)
         travel.link_flow_pcuh[period] = begin.link_flow_pcuh[period]
         beyond = np.zeros(problem.n_links - city.roads.n_links)
         time_s = link_time_s(problem, np.concatenate([begin.link_flow_pcuh[period], beyond]))
         travel.link_time_s[period] = time_s[: city.roads.n_links]
-        _skim_cars(travel, city, inputs, period, problem, time_s, travel.los[period], entering)
+        skim_cars(travel, city, inputs, period, problem, time_s, travel.los[period])
         travel.crowding[period] = update_crowding(
             city.transit, inputs, begin.call_flow[period], year=inputs.year, period=period
         )
@@ -131,7 +107,7 @@ def open_year(travel: Travel, city: City, inputs: YearInputs, start: TravelStart
             travel, city, inputs, period, nothing, 0.0, False, travel.los[period], np.zeros(len(TransitMode))
         )
 
-    _each_period(start_period)
+    each_period(start_period)
     if start is not None:
         travel.loadings = [STARTED] * len(Period)
 
@@ -153,6 +129,7 @@ def update_travel(
     *,
     weight: float,
     step: float,
+    cars: np.ndarray[tuple[int, ...], np.dtype[np.int32]] | None = None,
 ) -> None:
     """Assign the trips of a day and mix the new times and costs into the level of service.
 
@@ -170,72 +147,31 @@ def update_travel(
         Persons that one sampled person stands for.
     step
         Weight ``l`` of the new times, 0-1.
+    cars
+        Sampled trips of car drivers by ``CarKind``, period, origin and destination; all are oil cars that are free to
+        go where not given.
 
     Raises
     ------
     NetworkError
         If demand cannot be served on the network.
     """
-    entering = entering_links(city, inputs)
     if travel.rung == "L2":
-        _simulate_roads(travel, city, inputs, count, weight)
+        simulate_roads(travel, city, inputs, count, cars, weight)
 
     def assign_period(period: Period) -> tuple[float, F64]:
         fresh = travel.los[period].copy()
         boardings = np.zeros(len(TransitMode))
-        if travel.rung == "L1":
-            _update_roads(travel, city, inputs, period, count[:, period], weight, fresh, entering)
-        else:
-            problem = _road_problem(travel, city, inputs, period)
-            if travel.rung == "L0":
-                _load_roads(travel, city, inputs, period, problem, count[:, period], weight)
-            _skim_cars(
-                travel,
-                city,
-                inputs,
-                period,
-                problem,
-                _with_connectors(travel, problem, period),
-                fresh,
-                entering,
-            )
+        own = None if cars is None else cars[:, period]
+        update_roads(travel, city, inputs, period, count[:, period], own, weight, fresh)
         _update_transit(travel, city, inputs, period, count[:, period], weight, True, fresh, boardings)
         change = _transit_change(travel.los[period], fresh, count[:, period])
         _mix(travel.los[period], fresh, step)
         return change, boardings
 
-    results = _each_period(assign_period)
+    results = each_period(assign_period)
     travel.transit_change = max(change for change, _ in results)
     travel.boardings = np.sum([boardings for _, boardings in results], axis=0)
-
-
-def _each_period(work: Callable[[Period], T]) -> list[T]:
-    """Work on every period, several at once where Numba's threads allow it; no period reads what another writes."""
-    threads = min(numba.get_num_threads(), len(Period))
-    if threads == 1 or not _threads_may_nest():
-        return [work(period) for period in Period]
-
-    def alone(period: Period) -> T:
-        numba.set_num_threads(1)
-        return work(period)
-
-    with ThreadPoolExecutor(threads) as pool:
-        # The peaks take longest: they start first.
-        order = sorted(Period, key=lambda period: period not in (Period.AM, Period.PM))
-        done = dict(zip(order, pool.map(alone, order), strict=True))
-    return [done[period] for period in Period]
-
-
-@cache
-def _threads_may_nest() -> bool:
-    """Whether parallel kernels may be called from several Python threads: with OpenMP or TBB only."""
-    for layer in ("omppool", "tbbpool"):
-        try:
-            import_module(f"numba.np.ufunc.{layer}")
-        except ImportError:
-            continue
-        return True
-    return False
 
 
 def _transit_change(old: F32, new: F32, count: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> float:
@@ -248,184 +184,6 @@ def _transit_change(old: F32, new: F32, count: np.ndarray[tuple[int, ...], np.dt
         moved += float((passengers * np.abs(after[used] - before[used])).sum())
         total += float((passengers * before[used]).sum())
     return moved / total if total > 0 else 0.0
-
-
-def _update_roads(
-    travel: Travel,
-    city: City,
-    inputs: YearInputs,
-    period: Period,
-    count: np.ndarray[tuple[int, ...], np.dtype[np.int32]],
-    weight: float,
-    fresh: F32,
-    entering: Bool,
-) -> None:
-    """Vehicles of one period to the roads; times, distances and charges into ``fresh``."""
-    demand = _vehicles(inputs, period, count, weight) * hourly(inputs, period)
-    before = travel.road_demand[period]
-    if before is not None:
-        moved = float(np.abs(demand - before).sum()) / max(float(before.sum()), 1e-9)
-        if moved <= inputs["traffic.same_share"] and travel.road_gap[period] <= inputs["traffic.road_gap"]:
-            # Hardly a trip has changed: flows and times stay, and ``fresh`` holds the times already.
-            return
-    travel.road_demand[period] = demand
-    problem = _road_problem(travel, city, inputs, period)
-    flows = assign_roads(
-        problem,
-        np.arange(len(city.zones), dtype=np.int32),
-        demand,
-        gap=inputs["traffic.road_gap"],
-        # Without known paths it takes more sweeps to come near; later calls go on from there.
-        max_iterations=int(inputs["traffic.road_iterations"])
-        * (COLD if travel.road_state[period] is None else 1),
-        state=travel.road_state[period],
-    )
-    n = city.roads.n_links
-    travel.road_state[period] = flows.state
-    travel.road_gap[period] = flows.relative_gap
-    travel.link_flow_pcuh[period] = flows.flow_pcuh[:n]
-    travel.link_time_s[period] = flows.time_s[:n]
-    _skim_cars(travel, city, inputs, period, problem, flows.time_s, fresh, entering)
-
-
-def _vehicles(
-    inputs: YearInputs, period: Period, count: np.ndarray[tuple[int, ...], np.dtype[np.int32]], weight: float
-) -> F64:
-    """Vehicles that leave in a period, by pair of zones: private and hired cars, vans and through traffic."""
-    cars = count[Mode.CAR_DRIVER].astype(np.float64)
-    hired = (count[Mode.TAXI].astype(np.float64) + count[Mode.RIDE_HAIL]) / inputs["traffic.hired_occupancy"]
-    vehicles = cars + hired / (1.0 - inputs["traffic.hired_empty_share"])
-    background = inputs[f"traffic.background_share_{period.name.lower()}"]
-    return np.asarray(vehicles * (weight / (1.0 - background)))
-
-
-def _with_connectors(travel: Travel, problem: RoadProblem, period: Period) -> F64:
-    """Times of a period's roads, and of the connectors, which never change."""
-    time_s = problem.free_time_s.copy()
-    time_s[: travel.link_time_s.shape[1]] = travel.link_time_s[period]
-    return time_s
-
-
-def _traffic(
-    travel: Travel, inputs: YearInputs, period: Period, problem: RoadProblem, vehicles: F64
-) -> PeriodTraffic:
-    """The period as the rungs L0 and L2 take it up."""
-    return PeriodTraffic(
-        problem, vehicles, hourly(inputs, period),
-        np.concatenate([travel.link_flow_pcuh[period], np.zeros(problem.n_links - travel.link_flow_pcuh.shape[1])]),
-        _with_connectors(travel, problem, period), travel.road_state[period], travel.road_gap[period],
-    )  # fmt: skip
-
-
-def _keep(travel: Travel, period: Period, traffic: PeriodTraffic) -> None:
-    """Put what a rung made of a period into the state."""
-    n = travel.link_time_s.shape[1]
-    travel.link_flow_pcuh[period], travel.link_time_s[period] = traffic.flow_pcuh[:n], traffic.time_s[:n]
-    travel.road_state[period], travel.road_gap[period] = traffic.state, traffic.gap
-
-
-def _load_roads(
-    travel: Travel, city: City, inputs: YearInputs, period: Period, problem: RoadProblem,
-    count: np.ndarray[tuple[int, ...], np.dtype[np.int32]], weight: float,
-) -> None:  # fmt: skip
-    """One day of rung L0 in a period."""
-    traffic = _traffic(travel, inputs, period, problem, _vehicles(inputs, period, count, weight))
-    travel.road_days[period] += 1
-    load_volume_delay(traffic, np.arange(len(city.zones), dtype=np.int32), day=travel.road_days[period])
-    _keep(travel, period, traffic)
-
-
-def _simulate_roads(
-    travel: Travel,
-    city: City,
-    inputs: YearInputs,
-    count: np.ndarray[tuple[int, ...], np.dtype[np.int32]],
-    weight: float,
-) -> None:
-    """One day of rung L2, and what drivers learn from it."""
-    vehicles = [_vehicles(inputs, period, count[:, period], weight) for period in Period]
-    if _hardly_moved(travel, inputs, vehicles):
-        return
-    zone_node = np.arange(len(city.zones), dtype=np.int32)
-    periods = [
-        _traffic(travel, inputs, period, _road_problem(travel, city, inputs, period), vehicles[period])
-        for period in Period
-    ]
-
-    def prepare(period: Period) -> None:
-        if periods[period].state is None:
-            first_routes(periods[period], zone_node, sweeps=COLD * int(inputs["traffic.road_iterations"]))
-        else:
-            add_routes(periods[period], zone_node)
-
-    def learn_period(period: Period) -> None:
-        learn(periods[period], zone_node, inputs)
-        _keep(travel, period, periods[period])
-
-    _each_period(prepare)
-    packet = max(1, int(min(weight, inputs["learning.packet_vehicles"])))
-    queue = queue_of(city, periods, inputs, packet=packet)
-    travel.queue_day = simulate_day(periods, queue, inputs, packet=packet, seed=travel.seed)
-    _each_period(learn_period)
-    travel.road_demand = [*vehicles]
-
-
-def _hardly_moved(travel: Travel, inputs: YearInputs, vehicles: list[F64]) -> bool:
-    """Whether the day would be as the last one: hardly a trip has changed, and drivers had nothing to learn."""
-    for before, now in zip(travel.road_demand, vehicles, strict=True):
-        if before is None:
-            return False
-        if float(np.abs(now - before).sum()) > inputs["traffic.same_share"] * max(float(before.sum()), 1e-9):
-            return False
-    return bool((travel.road_gap <= inputs["learning.gap"]).all())
-
-
-def _road_problem(travel: Travel, city: City, inputs: YearInputs, period: Period) -> RoadProblem:
-    """Roads of a period with its charge as time, and the zones' connectors."""
-    charge, _ = _charges(inputs, period)
-    roads = road_problem(
-        city, inputs, period=period, year=inputs.year, charge_s=charge / _value_of_minute(inputs) * 60.0
-    )
-    return connect(roads, travel.connectors, len(city.zones), inputs)
-
-
-def _skim_cars(
-    travel: Travel,
-    city: City,
-    inputs: YearInputs,
-    period: Period,
-    problem: RoadProblem,
-    time_s: F64,
-    fresh: F32,
-    entering: Bool,
-) -> None:
-    """Times, distances and charges along the cheapest ways into ``fresh``; ``time_s`` includes the connectors."""
-    charge, lez = _charges(inputs, period)
-    beyond = np.zeros(problem.n_links - city.roads.n_links)
-    length_m = np.concatenate([city.roads.length_m, np.tile(travel.connectors.length_m, 2)])
-    attributes = np.stack([time_s, length_m, np.concatenate([entering.astype(np.float64), beyond])])
-    zone_node = np.arange(len(city.zones), dtype=np.int32)
-    skim = skim_roads(problem, time_s + problem.fixed_cost_s, zone_node, attributes)
-    car_s, car_m, entries = skim[1], skim[2], skim[3]
-    fill_intrazonal(city, car_s, car_m, entries, inputs)
-    fresh[..., CAR_MIN] = car_s / 60.0
-    fresh[..., CAR_KM] = car_m / 1000.0
-    # A way that weaves along the border of the area enters it once in law.
-    entered = np.where(np.isfinite(entries), np.minimum(entries, 1.0), 0.0)
-    fresh[..., CHARGE_CNY] = entered * charge
-    fresh[..., LEZ_CNY] = entered * lez
-
-
-def _charges(inputs: YearInputs, period: Period) -> tuple[float, float]:
-    """Area charge and low-emission charge for one entry in a period [CNY]."""
-    peak = period in (Period.AM, Period.PM)
-    holds = peak or (period is Period.MIDDAY and not inputs["road_charge.peak_only"] > 0.5)
-    return (inputs["road_charge.cny"], inputs["road_charge.lez_cny"]) if holds else (0.0, 0.0)
-
-
-def _value_of_minute(inputs: YearInputs) -> float:
-    """Yuan that the middle class of travellers pays for a minute; turns charges into time on the road."""
-    return inputs["mode_choice.value_of_time_middle_cny_h"] / 60.0
 
 
 def _update_transit(

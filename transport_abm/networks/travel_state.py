@@ -10,6 +10,7 @@ from transport_abm.core.vocabulary import PERIOD_LENGTH_H, Mode, Period, Transit
 from transport_abm.networks.city import F32, F64, City
 from transport_abm.networks.level_of_service import ACTIVE_KM, N_LOS
 from transport_abm.networks.road_rungs import DayReport
+from transport_abm.networks.road_users import RoadRules
 from transport_abm.networks.roads.assignment import RoadState
 from transport_abm.networks.roads.connectors import Connectors, build_connectors
 from transport_abm.networks.roads.road_skims import active_skim_m
@@ -107,9 +108,11 @@ class Travel:
     queue_day: DayReport | None = None
     """What the last day of rung L2 told."""
     road_demand: list[F64 | None] = field(default_factory=lambda: [None] * len(Period))
-    """By period: vehicles that were last assigned this year [pcu/h]."""
+    """By period: vehicles of each class that were last assigned this year [vehicles/h]."""
     loadings: list[int] = field(default_factory=lambda: [0] * len(Period))
     """By period: how often passengers have been loaded; weighs the next loading in the average of the crowd."""
+    rules: RoadRules | None = None
+    """Where charges and bars of the year hold on the roads."""
     strategy_input: list[StrategyInput | None] = field(default_factory=lambda: [None] * len(Period))
     """By period: what the strategies in force were found on."""
 

@@ -22,15 +22,16 @@ import pyarrow.parquet as pq
 
 from transport_abm.core.errors import Fault, NetworkError
 from transport_abm.networks.cities.city_schema import (
+    OPTIONAL,
     SCHEMA,
     Column,
     Table,
     Tables,
     Values,
     city_tables,
-    table_faults,
     tables_city,
 )
+from transport_abm.networks.cities.table_faults import table_faults
 from transport_abm.networks.city import City, Fares
 
 FORMAT = 1
@@ -171,11 +172,12 @@ def read_city(folder: Path | str) -> City:
     place = Path(folder)
     head, faults = _read_head(place)
     tables: dict[str, Table] = {}
-    digests = head.get("digests", {})
+    found_digests = head.get("digests", {})
+    digests = found_digests if isinstance(found_digests, dict) else {}
     for file, columns in SCHEMA.items():
-        table = _read_table(
-            place / file, columns, digests.get(file) if isinstance(digests, dict) else None, faults
-        )
+        if file in OPTIONAL and file not in digests and not (place / file).exists():
+            continue
+        table = _read_table(place / file, columns, digests.get(file), faults)
         if table is not None:
             tables[file] = table
     faults += table_faults(tables)

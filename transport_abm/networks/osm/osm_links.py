@@ -21,6 +21,8 @@ from transport_abm.core.vocabulary import LinkClass
 from transport_abm.networks.cities.geo import great_circle_m, project
 from transport_abm.networks.city import F64, I32, I64, RoadNetwork
 from transport_abm.networks.osm.osm_tags import Supply
+from transport_abm.networks.osm.osm_turns import Turn
+from transport_abm.networks.roads.turns import passable_turns
 
 OUTSIDE_RINGS = 7
 """Ring of a place beyond the last ring road, and of every place until rings are drawn."""
@@ -149,7 +151,9 @@ def _walk(start: int, after: int, first: Sequence[dict[int, int]], end: Sequence
     return path
 
 
-def build_roads(node_id: I64, lon: F64, lat: F64, links: Sequence[Link], crs: str) -> RoadNetwork:
+def build_roads(
+    node_id: I64, lon: F64, lat: F64, links: Sequence[Link], crs: str, turns: Sequence[Turn] = ()
+) -> RoadNetwork:
     """Number nodes and links and lay them out as tables.
 
     Nodes are numbered by OpenStreetMap id; links by tail, head, length and shape. Links that return to their
@@ -165,6 +169,8 @@ def build_roads(node_id: I64, lon: F64, lat: F64, links: Sequence[Link], crs: st
         Contracted links.
     crs
         Projected CRS of the city.
+    turns
+        Turn restrictions. Those that would lock a link in or out are lifted.
 
     Returns
     -------
@@ -193,7 +199,8 @@ def build_roads(node_id: I64, lon: F64, lat: F64, links: Sequence[Link], crs: st
     total = np.maximum(sums[:, 0], 1e-9)
     link_class = np.array([_main_class(links[k].pieces) for k in order], np.int8)
     points = np.concatenate([places[k] for k in order])
-    return RoadNetwork(
+    turn_from, turn_to = _forbidden([links[k].path for k in order], turns)
+    roads = RoadNetwork(
         node_lon=lon[row],
         node_lat=lat[row],
         node_x_m=x_m,
@@ -213,7 +220,29 @@ def build_roads(node_id: I64, lon: F64, lat: F64, links: Sequence[Link], crs: st
         shape_lon=lon[points],
         shape_lat=lat[points],
         name=tuple(_main_name(links[k].pieces) for k in order),
+        turn_from=turn_from,
+        turn_to=turn_to,
     )
+    return passable_turns(roads)
+
+
+def _forbidden(paths: Sequence[tuple[int, ...]], turns: Sequence[Turn]) -> tuple[I32, I32]:
+    """Pairs of links by the nodes that they pass: those that no turn may join, each once and ascending."""
+    into: dict[tuple[int, int], list[int]] = {}
+    out: dict[int, list[int]] = {}
+    for row, path in enumerate(paths):
+        into.setdefault((path[-2], path[-1]), []).append(row)
+        out.setdefault(path[0], []).append(row)
+    pairs = set()
+    for turn in turns:
+        meant = [row for row in out.get(turn.node, []) if paths[row][1] == turn.after]
+        # A rule for links that are not there says nothing; one that allows only such a link would lock the way.
+        if meant:
+            others = [row for row in out[turn.node] if row not in meant]
+            for leave in into.get((turn.before, turn.node), []):
+                pairs |= {(leave, enter) for enter in (others if turn.only else meant)}
+    rows = np.array(sorted(pairs), np.int32).reshape(-1, 2)
+    return rows[:, 0].copy(), rows[:, 1].copy()
 
 
 def _sums(pieces: Sequence[tuple[Supply, float]]) -> tuple[float, float, float, float]:

@@ -19,6 +19,7 @@ from transport_abm.networks.city import I64, RoadNetwork
 from transport_abm.networks.osm.osm_links import Pieces, build_roads, contract, strong_part
 from transport_abm.networks.osm.osm_safety import check_osm_xml, is_xml
 from transport_abm.networks.osm.osm_tags import TAGS, Supply, direction, is_street, way_supply
+from transport_abm.networks.osm.osm_turns import read_turns
 from transport_abm.networks.roads.road_supply import RoadDefaults
 
 MAX_STREET_NODES = 20_000_000
@@ -75,7 +76,7 @@ def read_osm_file(path: Path | str, defaults: RoadDefaults, crs: str = "") -> Ro
         ) from None
     pieces = strong_part(pieces)
     crs = crs or projected_crs(pieces.lon, pieces.lat)
-    return build_roads(pieces.node_id, pieces.lon, pieces.lat, contract(pieces), crs)
+    return build_roads(pieces.node_id, pieces.lon, pieces.lat, contract(pieces), crs, read_turns(place))
 
 
 def _read_pieces(path: Path, defaults: RoadDefaults) -> Pieces:

@@ -5,7 +5,7 @@ Answers are kept in a cache folder and can be pinned to a date, so a network can
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from transport_abm.networks.city import RoadNetwork
 from transport_abm.networks.osm.osm_links import Link, build_roads
 from transport_abm.networks.osm.osm_safety import check_osm_xml
 from transport_abm.networks.osm.osm_tags import HIGHWAYS, TAGS, direction, is_street, way_supply
+from transport_abm.networks.osm.osm_turns import Turn, read_turns
 from transport_abm.networks.roads.road_supply import RoadDefaults
 
 _DECIMALS = 7
@@ -68,7 +69,7 @@ def read_osm_xml(path: Path | str, defaults: RoadDefaults, crs: str = "") -> Roa
     check_osm_xml(place)
     with _settings(useful_tags_way=list(TAGS), useful_tags_node=[]):
         graph = ox.graph_from_xml(place, simplify=False, retain_all=True)
-    return _build(graph, place.name, defaults, crs)
+    return _build(graph, place.name, defaults, crs, read_turns(place))
 
 
 def read_osm_place(
@@ -109,7 +110,8 @@ def read_osm_place(
 
     Notes
     -----
-    Map data (c) OpenStreetMap contributors, ODbL. Be gentle with public servers: for a whole city take an
+    Turn restrictions do not come with these answers; an extract has them. Map data (c) OpenStreetMap contributors,
+    ODbL. Be gentle with public servers: for a whole city take an
     extract and :func:`transport_abm.networks.osm.osm_pbf.read_osm_file`.
     """
     what = f'[date:"{date}T00:00:00Z"]' if date else ""
@@ -138,7 +140,9 @@ def read_osm_place(
     return _build(graph, name, defaults, crs)
 
 
-def _build(graph: nx.MultiDiGraph, file: str, defaults: RoadDefaults, crs: str) -> RoadNetwork:
+def _build(
+    graph: nx.MultiDiGraph, file: str, defaults: RoadDefaults, crs: str, turns: Sequence[Turn] = ()
+) -> RoadNetwork:
     """Filter, take the strong part, contract and lay out as tables."""
     for _, _, key, data in graph.edges(keys=True, data=True):
         del key
@@ -175,4 +179,4 @@ def _build(graph: nx.MultiDiGraph, file: str, defaults: RoadDefaults, crs: str) 
         path = (steps[0][0], *(step[1] for step in steps))
         links.append(Link(path, tuple((step[2], float(step[3])) for step in steps)))
     crs = crs or projected_crs(lon, lat)
-    return build_roads(ids, lon, lat, links, crs)
+    return build_roads(ids, lon, lat, links, crs, turns)

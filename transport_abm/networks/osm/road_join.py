@@ -17,6 +17,7 @@ from transport_abm.core.errors import Fault, NetworkError
 from transport_abm.core.vocabulary import LinkClass
 from transport_abm.networks.cities.city_check import strong_parts
 from transport_abm.networks.city import F64, I32, I64, RoadNetwork
+from transport_abm.networks.roads.turns import kept_turns, passable_turns
 
 _NODE_COLUMNS = ("node_lon", "node_lat", "node_x_m", "node_y_m")
 _LINK_COLUMNS = (
@@ -64,6 +65,9 @@ def select_links(roads: RoadNetwork, keep: I64) -> RoadNetwork:
     values["shape_indptr"] = indptr
     values["shape_lon"], values["shape_lat"] = roads.shape_lon[flat], roads.shape_lat[flat]
     values["name"] = tuple(roads.name[k] for k in keep.tolist()) if roads.name else ()
+    row = np.full(roads.n_links, -1)
+    row[keep] = np.arange(len(keep))
+    values["turn_from"], values["turn_to"] = kept_turns(roads, row)
     return RoadNetwork(**values)  # type: ignore[arg-type]
 
 
@@ -123,7 +127,7 @@ def join_roads(inner: RoadNetwork, outer: RoadNetwork, area: BaseGeometry, reach
     merged = _append(
         inner, outer, keep, rows, head_in, np.concatenate([np.zeros(len(rows) - len(joined)), extra_m])
     )
-    return Joint(keep_strong_part(merged), len(joined), len(crossing) - len(joined))
+    return Joint(passable_turns(keep_strong_part(merged)), len(joined), len(crossing) - len(joined))
 
 
 def _group(link_class: F64) -> F64:
@@ -206,6 +210,13 @@ def _append(
     names = inner.name or ("",) * inner.n_links
     others = outer.name or ("",) * outer.n_links
     values["name"] = names + tuple(others[k] for k in keep.tolist())
+    row = np.full(outer.n_links, -1)
+    row[keep] = inner.n_links + np.arange(len(keep))
+    leave, enter = kept_turns(outer, row)
+    # Where an end was led elsewhere its turns are gone.
+    meet = np.asarray(values["head"])[leave] == np.asarray(values["tail"])[enter]
+    values["turn_from"] = np.concatenate([inner.turn_from, leave[meet]])
+    values["turn_to"] = np.concatenate([inner.turn_to, enter[meet]])
     return replace(inner, **values)  # type: ignore[arg-type]
 
 

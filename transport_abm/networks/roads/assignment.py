@@ -5,7 +5,7 @@ in flow this is the minimum of the sum of the integrals of ``c`` (Beckmann et al
 projection on paths (Jayakrishnan et al. 1994), with new paths from sweeps of all cheapest ways (``hierarchy``),
 until the relative gap ``(sum x c - sum d u) / sum x c`` is small: ``u`` is the cost of a pair's cheapest path at
 the costs of flow ``x``. A state of an earlier call starts the next one: its paths take the new demand in the old
-shares.
+shares. Classes of vehicles may pay different fixed costs and find other links closed (``road_classes``).
 """
 
 from __future__ import annotations
@@ -18,22 +18,16 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from transport_abm.core.errors import ConservationError, Fault, NetworkError
-from transport_abm.networks.city import F32, F64, I32, I64
-from transport_abm.networks.roads.hierarchy import blocks, each_block, hierarchy_of
-from transport_abm.networks.roads.kernels_assignment import (
-    Paths,
-    load_new,
-    load_paths,
-    measure_merged,
-    merge_paths,
-    shift_flows,
-    update_links,
-)
+from transport_abm.core.errors import Fault, NetworkError
+from transport_abm.networks.city import F32, F64, I32
+from transport_abm.networks.roads.equilibrium import Equilibrium, unreachable
+from transport_abm.networks.roads.hierarchy import hierarchy_of
+from transport_abm.networks.roads.road_classes import RoadClasses, class_faults, one_class
 from transport_abm.networks.roads.road_problem import WHERE, RoadProblem, link_time_s
-from transport_abm.networks.roads.road_state import RoadState, first_paths, shares
+from transport_abm.networks.roads.road_state import RoadState
 
 __all__ = [
+    "RoadClasses",
     "RoadFlows",
     "RoadProblem",
     "RoadState",
@@ -43,16 +37,8 @@ __all__ = [
     "skim_roads",
 ]
 
-PASS_COUNT = 20
-"""Most passes of flow shifts between two sweeps."""
-TOLERANCE_SHARE = 0.1
-"""Share of the wanted gap below which a cost difference is left alone."""
-PASS_GAP_SHARE = 0.02
-"""Passes end once the excess among known paths is this share of the sweep's gap, or of the wanted one."""
 SMALL_WORK = 1_000_000
 """Zones times links below which one thread is faster than the hand-over to several."""
-CLOSURE = 1e-9
-"""Largest imbalance at a node, as a share of all demand: rounding only."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +46,16 @@ class RoadFlows:
     """Result of an assignment, by link in the rows of the problem."""
 
     flow_pcuh: F64
-    """Flow without the preload [pcu/h]."""
+    """Flow of all classes without the preload [pcu/h]."""
     time_s: F64
     """Time; infinite where the link is closed [s]."""
     cost_s: F64
-    """Time and fixed cost [s]."""
+    """Time and the problem's fixed cost, without what a class pays beyond it [s]."""
+    class_flow_vehh: F64
+    """Vehicles of each class: shape (classes, links) [vehicles/h]."""
     relative_gap: float
-    """(sum x c - sum d u) / sum x c, of this flow; infinite if no sweep was left to measure it."""
+    """(sum x c - sum d u) / sum x c over all classes in pcu, of this flow; infinite if no sweep was left to measure
+    it."""
     iterations: int
     """Sweeps of all cheapest ways."""
     converged: bool
@@ -81,6 +70,7 @@ def assign_roads(
     gap: float,
     max_iterations: int,
     state: RoadState | None = None,
+    classes: RoadClasses | None = None,
 ) -> RoadFlows:
     """Flows at which no trip would gain by another way.
 
@@ -91,14 +81,17 @@ def assign_roads(
     zone_node
         Node of each zone.
     demand
-        [pcu/h], shape (zones, zones), origin first. The diagonal, and pairs whose zones share a node, use no
-        link.
+        [vehicles/h], shape (classes, zones, zones), origin first; without classes (zones, zones) [pcu/h]. The
+        diagonal, and pairs whose zones share a node, use no link.
     gap
         Relative gap at which to stop.
     max_iterations
         Most sweeps of all cheapest ways.
     state
-        State of an earlier call with the same links and zones; times, tolls, closures and demand may differ.
+        State of an earlier call with the same links, zones and number of classes; times, tolls, closures and
+        demand may differ.
+    classes
+        Classes of vehicles; cars alone where not given.
 
     Returns
     -------
@@ -109,23 +102,33 @@ def assign_roads(
     ------
     NetworkError
         If demand is not finite, negative or cannot get to its destination, if a zone's node is outside the
-        network, or if the state belongs to other links or zones. All faults are named.
+        network, if a class has a pcu or cost that cannot be, or if the state belongs to other links, zones or
+        classes. All faults are named, with their class.
     ConservationError
-        If flow is lost or made at a node.
+        If flow of a class is lost or made at a node.
 
     Notes
     -----
     Method: Jayakrishnan, Tsai, Prashker and Rajadhyaksha (1994), Transportation Research Record 1443, 75-83.
     Checked by V-01, V-03 and V-05. The same bits come out on any number of threads.
     """
-    faults = _demand_faults(problem, zone_node, demand, gap, max_iterations)
+    who = one_class(problem) if classes is None else classes
+    wanted = np.asarray(demand, np.float64)
+    wanted = wanted[None] if classes is None else wanted
+    names = who.name if classes is not None else ("",)
+    faults = class_faults(problem, who) + _demand_faults(
+        problem, zone_node, wanted, gap, max_iterations, names
+    )
     nodes = np.array(zone_node, np.int32)
-    if not faults and state is not None and state.digest != problem.digest(nodes):
-        faults.append(Fault(WHERE, "state", "paths on the same links and zones", "a state of others"))
+    if not faults and state is not None:
+        if state.digest != problem.digest(nodes):
+            faults.append(Fault(WHERE, "state", "paths on the same links and zones", "a state of others"))
+        if len(state.group) != len(who):
+            faults.append(Fault(WHERE, "state", f"{len(who)} classes", f"a state of {len(state.group)}"))
     if faults:
         raise NetworkError(faults)
-    with _threads(problem, nodes):
-        work = _Work(problem, nodes, np.asarray(demand, np.float64), gap, state)
+    with working_threads(problem, nodes):
+        work = Equilibrium(problem, nodes, wanted, who, gap, state)
         if state is not None and work.is_complete():
             # The known paths first: a pass over them costs less than a sweep.
             work.shift(gap)
@@ -137,7 +140,13 @@ def assign_roads(
             if relative_gap <= gap or iteration == max_iterations:
                 break
             work.shift(relative_gap)
-        return work.result(float(relative_gap), iteration, bool(relative_gap <= gap))
+        flow = np.empty(problem.n_links)
+        flow[problem.order] = work.flow
+        time = link_time_s(problem, flow)
+        return RoadFlows(
+            flow, time, time + problem.fixed_cost_s, work.class_flow(), float(relative_gap), iteration,
+            bool(relative_gap <= gap), work.state(),
+        )  # fmt: skip
 
 
 def assign_all_or_nothing(problem: RoadProblem, link_cost_s: F64, zone_node: I32, demand: F64) -> F64:
@@ -164,16 +173,17 @@ def assign_all_or_nothing(problem: RoadProblem, link_cost_s: F64, zone_node: I32
     NetworkError
         As ``assign_roads``.
     """
-    faults = _demand_faults(problem, zone_node, demand, 1.0, 1) + _cost_faults(problem, link_cost_s)
+    faults = _demand_faults(problem, zone_node, np.asarray(demand)[None], 1.0, 1, ("",))
+    faults += _cost_faults(problem, link_cost_s)
     if faults:
         raise NetworkError(faults)
     nodes = np.array(zone_node, np.int32)
     cost = np.asarray(link_cost_s, np.float64)[problem.order]
-    with _threads(problem, nodes):
+    with working_threads(problem, nodes):
         part, total = hierarchy_of(problem.graph).ways(cost).load(nodes, demand)
     if not np.isfinite(total):
         reach = skim_roads(problem, link_cost_s, nodes, np.empty((0, problem.n_links)))[0]
-        raise NetworkError(_unreachable(np.argwhere((demand > 0) & np.isinf(reach)), demand))
+        raise NetworkError(unreachable(np.argwhere((demand > 0) & np.isinf(reach)), demand))
     flow = np.empty(problem.n_links)
     flow[problem.order] = part
     return flow
@@ -214,169 +224,20 @@ def skim_roads(
         raise NetworkError(faults)
     nodes = np.array(zone_node, np.int32)
     cost = np.asarray(link_cost_s, np.float64)[problem.order]
-    with _threads(problem, nodes):
+    with working_threads(problem, nodes):
         return hierarchy_of(problem.graph).ways(cost).skim(nodes, attribute[:, problem.order])
 
 
 @contextmanager
-def _threads(problem: RoadProblem, zone_node: I32) -> Iterator[None]:
+def working_threads(problem: RoadProblem, zone_node: I32) -> Iterator[None]:
     """One thread for small work, as many as allowed for the rest; results do not depend on it."""
-    before = numba.get_num_threads()
+    before = numba.get_numworking_threads()
     if problem.n_links * len(zone_node) < SMALL_WORK:
-        numba.set_num_threads(1)
+        numba.set_numworking_threads(1)
     try:
         yield
     finally:
-        numba.set_num_threads(before)
-
-
-class _Work:
-    """An assignment under way; links by slot of the graph."""
-
-    def __init__(
-        self, problem: RoadProblem, zone_node: I32, demand: F64, gap: float, state: RoadState | None
-    ) -> None:
-        self.problem = problem
-        self.hierarchy = hierarchy_of(problem.graph)
-        self.zone_node = zone_node
-        self.demand_matrix = demand
-        self.gap = gap
-        self.parameter = np.column_stack(
-            [
-                problem.free_time_s, problem.bpr_scale, problem.capacity_pcuh, problem.bpr_power,
-                problem.fixed_cost_s, problem.preload_pcuh,
-            ]
-        )[problem.order]  # fmt: skip
-        n_zones = len(zone_node)
-        outside = zone_node[:, None] != zone_node[None, :]
-        wanted = np.flatnonzero((demand > 0) & outside)
-        self.pair = wanted if state is None else np.union1d(wanted, state.pair)
-        self.demand = demand.ravel()[self.pair]
-        self.origin = (self.pair // n_zones).astype(np.int32)
-        self.destination = zone_node[self.pair % n_zones]
-        closed = np.isinf(self.parameter[:, 0])
-        self.paths = first_paths(self.pair, self.demand, state, closed)
-        self.flow = np.zeros(problem.n_links)
-        self.cost = np.empty(problem.n_links)
-        self.slope = np.empty(problem.n_links)
-        self._clear_new()
-        self._settle_flow()
-
-    def _settle_flow(self) -> None:
-        """Flows from path flows (no rounding is carried on), costs from flows."""
-        load_paths(self.paths, self.flow)
-        update_links(self.parameter, self.flow, self.cost, self.slope)
-
-    def is_complete(self) -> bool:
-        """Whether all demand has a path."""
-        return bool((np.diff(self.paths.ptr) > 0)[self.demand > 0].all())
-
-    def sweep(self) -> float:
-        """Cheapest ways of all pairs: the gap of the flow as it stands, then new paths where they are cheaper."""
-        used = self.flow > 0
-        total = float((self.flow[used] * self.cost[used]).sum())
-        n_zones = len(self.zone_node)
-        complete = self.is_complete()
-        if complete:
-            parts = self._new_paths(blocks(n_zones))
-        else:
-            parts = []
-            has_path = np.diff(self.paths.ptr) > 0
-            for block in blocks(n_zones):
-                parts += self._new_paths([block])
-                pairs = self._pairs(block)
-                ptr = np.concatenate(([0], np.cumsum(parts[-1][1])))
-                # The next origins see what these load.
-                load_new(self.demand[pairs], has_path[pairs], ptr, parts[-1][2], self.flow)
-                update_links(self.parameter, self.flow, self.cost, self.slope)
-        cheapest, length, slot = (np.concatenate(part) for part in zip(*parts, strict=True))
-        missing = np.flatnonzero(np.isinf(cheapest) & (self.demand > 0))
-        if len(missing):
-            where = np.column_stack((self.pair[missing] // n_zones, self.pair[missing] % n_zones))
-            raise NetworkError(_unreachable(where, self.demand_matrix))
-        self._new = (np.concatenate((np.zeros(1, np.int64), np.cumsum(length))), slot)
-        if not complete:
-            self._merge()
-            return np.inf
-        shortest = float((self.demand[self.demand > 0] * cheapest[self.demand > 0]).sum())
-        return max((total - shortest) / total, 0.0) if total > 0 else 0.0
-
-    def _pairs(self, block: slice) -> slice:
-        """Pairs that start in a block of zones."""
-        start, stop = np.searchsorted(self.origin, (block.start, block.stop))
-        return slice(int(start), int(stop))
-
-    def _new_paths(self, parts: list[slice]) -> list[tuple[F64, I64, I32]]:
-        """Cheapest costs of the pairs of some blocks of zones; lengths and slots of their new paths."""
-        ways = self.hierarchy.ways(self.cost)
-        tolerance = TOLERANCE_SHARE * self.gap
-
-        def work(block: slice) -> tuple[F64, I64, I32]:
-            pairs = self._pairs(block)
-            row = (self.origin[pairs] - block.start).astype(np.int32)
-            asked = (pairs.start, row, self.destination[pairs])
-            return ways.new_paths(self.zone_node, block, asked, self.paths, tolerance)
-
-        return each_block(work, parts)
-
-    def _merge(self) -> None:
-        """Drop paths without flow, add the new ones, and settle the flow."""
-        new_ptr, new_slot = self._new
-        ptr = np.empty(len(self.pair) + 1, np.int64)
-        slot_count = np.empty(len(self.pair) + 1, np.int64)
-        measure_merged(self.paths, self.demand, new_ptr, ptr, slot_count)
-        merged = Paths(
-            ptr, np.empty(ptr[-1]), np.empty(ptr[-1] + 1, np.int64), np.empty(slot_count[-1], np.int32)
-        )
-        merge_paths(self.paths, self.demand, new_ptr, new_slot, slot_count, merged)
-        self.paths = merged
-        self._clear_new()
-        self._settle_flow()
-
-    def _clear_new(self) -> None:
-        """No new paths wait to be merged."""
-        self._new = (np.zeros(len(self.pair) + 1, np.int64), np.empty(0, np.int32))
-
-    def shift(self, relative_gap: float) -> None:
-        """Shift flow between the paths of each pair until little is left to gain before the next sweep."""
-        self._merge()
-        mark = np.empty((2, self.problem.n_links), np.int64)
-        path_cost = np.empty(int(np.diff(self.paths.ptr).max(initial=1)))
-        links = (self.parameter, self.flow, self.cost, self.slope)
-        aim = PASS_GAP_SHARE * max(self.gap, min(relative_gap, 1.0))
-        tolerance = TOLERANCE_SHARE * self.gap
-        for _ in range(PASS_COUNT):
-            excess = shift_flows(self.paths, links, tolerance, mark, path_cost)
-            used = self.flow > 0
-            total = float((self.flow[used] * self.cost[used]).sum())
-            if excess <= aim * total:
-                break
-        self._settle_flow()
-
-    def result(self, relative_gap: float, iterations: int, converged: bool) -> RoadFlows:
-        """Flows by link in the rows of the problem."""
-        problem = self.problem
-        flow = np.empty(problem.n_links)
-        flow[problem.order] = self.flow
-        _check_closure(problem, flow, self.origin, self.zone_node, self.destination, self.demand)
-        time = link_time_s(problem, flow)
-        state = RoadState(problem.digest(self.zone_node), self.pair, shares(self.paths, self.demand))
-        return RoadFlows(flow, time, time + problem.fixed_cost_s, relative_gap, iterations, converged, state)
-
-
-def _check_closure(
-    problem: RoadProblem, flow: F64, origin: I32, zone_node: I32, destination: I32, demand: F64
-) -> None:
-    """At every node: what flows in and starts there flows out or ends there."""
-    n = problem.n_nodes
-    balance = np.bincount(problem.head, flow, n) - np.bincount(problem.tail, flow, n)
-    balance += np.bincount(zone_node[origin], demand, n) - np.bincount(destination, demand, n)
-    worst = int(np.abs(balance).argmax())
-    if not abs(balance[worst]) <= CLOSURE * max(float(demand.sum()), 1.0):
-        raise ConservationError(
-            f"road assignment: node {worst} gains {balance[worst]:.6g} pcu/h of {demand.sum():.6g}; "
-            "flow must close at every node"
-        )
+        numba.set_numworking_threads(before)
 
 
 def _node_faults(problem: RoadProblem, zone_node: I32) -> list[Fault | str]:
@@ -398,30 +259,24 @@ def _cost_faults(problem: RoadProblem, link_cost_s: F64) -> list[Fault | str]:
 
 
 def _demand_faults(
-    problem: RoadProblem, zone_node: I32, demand: F64, gap: float, max_iterations: int
+    problem: RoadProblem, zone_node: I32, demand: F64, gap: float, max_iterations: int, names: tuple[str, ...]
 ) -> list[Fault | str]:
-    """Everything that is wrong with what is to be assigned."""
+    """Everything that is wrong with what is to be assigned; demand has a matrix a class."""
     faults = _node_faults(problem, zone_node)
     n_zones = len(np.atleast_1d(zone_node))
-    if np.shape(demand) != (n_zones, n_zones):
-        faults.append(Fault(WHERE, "demand", f"shape ({n_zones}, {n_zones})", str(np.shape(demand))))
+    if demand.shape != (len(names), n_zones, n_zones):
+        axes = f"({n_zones}, {n_zones})" if names == ("",) else f"({len(names)}, {n_zones}, {n_zones})"
+        got = demand.shape[1:] if names == ("",) else demand.shape
+        faults.append(Fault(WHERE, "demand", f"shape {axes}", str(got)))
     else:
-        for origin, destination in np.argwhere(~((demand >= 0) & np.isfinite(demand)))[:5]:
-            where = f"demand from zone {origin} to zone {destination}"
-            faults.append(Fault(WHERE, where, "0 or more [pcu/h]", repr(float(demand[origin, destination]))))
+        for name, part in zip(names, demand, strict=True):
+            who = f" of class {name}" if name else ""
+            for origin, destination in np.argwhere(~((part >= 0) & np.isfinite(part)))[:5]:
+                where = f"demand{who} from zone {origin} to zone {destination}"
+                got_one = repr(float(part[origin, destination]))
+                faults.append(Fault(WHERE, where, "0 or more [vehicles/h]", got_one))
     if not gap > 0:
         faults.append(Fault(WHERE, "gap", "more than 0", repr(gap)))
     if max_iterations < 1:
         faults.append(Fault(WHERE, "max_iterations", "1 or more", repr(max_iterations)))
     return faults
-
-
-def _unreachable(pair: NDArray[np.int64], demand: F64) -> list[Fault]:
-    """One fault a pair that has demand and no way; the first five, with the count of all."""
-    return [
-        Fault(
-            WHERE, f"demand from zone {origin} to zone {destination} (one of {len(pair)} such pairs)",
-            "a way over open links", f"{demand[origin, destination]:.6g} pcu/h and no way",
-        )
-        for origin, destination in pair[:5]
-    ]  # fmt: skip

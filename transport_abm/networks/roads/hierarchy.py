@@ -39,6 +39,7 @@ from transport_abm.networks.roads.kernels_paths import Graph
 from transport_abm.networks.roads.kernels_sweep import Block, cost_block
 from transport_abm.networks.roads.kernels_ways import find_way, load_block, path_block, skim_block
 
+P = TypeVar("P")
 T = TypeVar("T")
 
 LANES = 64
@@ -67,6 +68,11 @@ class Hierarchy:
     def n_bytes(self) -> int:
         """Memory of the chords [bytes]."""
         return sum(part.nbytes for part in self.chords)
+
+    def above(self, target: I32) -> I32:
+        """Ranks through which ways to some nodes of the graph may come down, descending."""
+        found: I32 = ancestors(self.chords, self.graph, target)
+        return found
 
     def ways(self, link_cost: F64) -> Ways:
         """Cheapest ways at some costs.
@@ -221,19 +227,19 @@ class Ways:
         return float(cost), slots
 
     def new_paths(
-        self, zone_node: I32, block: slice, pairs: tuple[int, I32, I32], paths: Paths, tolerance: float
+        self, origin: I32, above: I32, pairs: tuple[int, I32, I32], paths: Paths, tolerance: float
     ) -> tuple[F64, I64, I32]:
         """Costs of the pairs of some origins, and paths for those that lack one or know only dearer ones.
 
         Parameters
         ----------
-        zone_node
-            Node of each zone.
-        block
-            Zones that are origins.
+        origin
+            Nodes of the origins, at most ``LANES``.
+        above
+            ``Hierarchy.above`` of all destinations of these pairs, or of more.
         pairs
-            First pair of the block in ``paths``; of each pair the origin's place in the block, and the
-            destination's node.
+            First of the pairs in ``paths``; of each pair the origin's place in ``origin``, and the destination's
+            node.
         paths
             Paths that are known.
         tolerance
@@ -245,8 +251,7 @@ class Ways:
             Cost of each pair's cheapest way; links of its new path, 0 where it needs none; those links.
         """
         chords, graph = self.hierarchy.chords, self.hierarchy.graph
-        nodes = ancestors(chords, graph, zone_node)
-        ask = _block(zone_node, block, nodes)
+        ask = _block(origin, slice(None), above)
         found: tuple[F64, I64, I32] = path_block(chords, graph, self.weights, ask, pairs, paths, tolerance)
         return found
 
@@ -262,11 +267,11 @@ def blocks(n: int) -> list[slice]:
     return [slice(first, min(first + LANES, n)) for first in range(0, max(n, 1), LANES)]
 
 
-def each_block(work: Callable[[slice], T], parts: list[slice]) -> list[T]:
-    """Work on blocks of origins, on as many threads as Numba may use; results in the order of the blocks."""
+def each_block(work: Callable[[P], T], parts: list[P]) -> list[T]:
+    """Work on parts of the origins, on as many threads as Numba may use; results in the order of the parts."""
     threads = min(numba.get_num_threads(), len(parts))
     if threads < 2:
-        return [work(block) for block in parts]
+        return [work(part) for part in parts]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(work, parts))
 

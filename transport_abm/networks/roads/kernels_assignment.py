@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from transport_abm.networks.roads.kernels_paths import CHUNK_COUNT
 
-FREE, SCALE, CAPACITY, POWER, FIXED, PRELOAD = range(6)
+FREE, SCALE, CAPACITY, POWER, PRELOAD = range(5)
 """Columns of the table of link parameters."""
 
 
@@ -48,40 +48,47 @@ def _power(base, power):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def update_link(parameter, slot, flow, cost, slope):  # type: ignore[no-untyped-def]
-    """Cost and its derivative on one link at its flow."""
+def update_link(parameter, fixed, slot, flow, cost, slope):  # type: ignore[no-untyped-def]
+    """Costs of all groups and the derivative on one link at its flow."""
     row = parameter[slot]
     if row[FREE] == np.inf:
-        cost[slot] = np.inf
+        for group in range(len(fixed)):
+            cost[group, slot] = np.inf
         slope[slot] = 0.0
         return
     load = (flow[slot] + row[PRELOAD]) / row[CAPACITY]
     below = 0.0
     if row[POWER] > 0.0:
         below = _power(load, row[POWER] - 1.0)
-        cost[slot] = row[FREE] * (1.0 + row[SCALE] * below * load) + row[FIXED]
+        time = row[FREE] * (1.0 + row[SCALE] * below * load)
     else:
-        cost[slot] = row[FREE] * (1.0 + row[SCALE]) + row[FIXED]
+        time = row[FREE] * (1.0 + row[SCALE])
+    for group in range(len(fixed)):
+        cost[group, slot] = time + fixed[group, slot]
     slope[slot] = row[FREE] * row[SCALE] * row[POWER] * below / row[CAPACITY]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def update_links(parameter, flow, cost, slope):  # type: ignore[no-untyped-def]
-    """Cost and its derivative on all links.
+def update_links(parameter, fixed, flow, cost, slope):  # type: ignore[no-untyped-def]
+    """Costs of all groups and the derivative on all links.
 
     cost = free * (1 + scale * ((flow + preload) / capacity) ** power) + fixed
 
     Parameters
     ----------
-    parameter : float64[links, 6]
+    parameter : float64[links, 5]
         Columns ``FREE`` ... ``PRELOAD``.
+    fixed : float64[groups, links]
+        What each group of classes pays on a link whatever its flow [s]; infinite where it is closed to the group.
     flow : float64[links]
-        [pcu/h]
-    cost, slope : float64[links]
-        [s], [s per pcu/h], overwritten.
+        Of all groups [pcu/h].
+    cost : float64[groups, links]
+        [s], overwritten.
+    slope : float64[links]
+        The same for all groups [s per pcu/h], overwritten.
     """
     for slot in range(len(flow)):
-        update_link(parameter, slot, flow, cost, slope)
+        update_link(parameter, fixed, slot, flow, cost, slope)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -203,12 +210,13 @@ def load_paths(paths, flow):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _shift(paths, one, best, links, mark):  # type: ignore[no-untyped-def]
+def _shift(paths, one, best, links, price, mark):  # type: ignore[no-untyped-def]
     """Move flow between two paths of a pair by one Newton step on their cost difference.
 
-    ``mark[0]`` is ``best`` on the links of ``best``; ``mark[1]`` is set to ``one`` on the links of ``one``.
+    ``mark[0]`` is ``best`` on the links of ``best``; ``mark[1]`` is set to ``one`` on the links of ``one``;
+    ``price`` is the costs of the pair's group.
     """
-    parameter, flow, cost, slope = links
+    parameter, fixed, flow, cost, slope = links
     for k in range(paths.slot_ptr[one], paths.slot_ptr[one + 1]):
         mark[1, paths.slot[k]] = one
     difference = 0.0
@@ -216,12 +224,12 @@ def _shift(paths, one, best, links, mark):  # type: ignore[no-untyped-def]
     for k in range(paths.slot_ptr[one], paths.slot_ptr[one + 1]):
         slot = paths.slot[k]
         if mark[0, slot] != best:
-            difference += cost[slot]
+            difference += price[slot]
             steepness += slope[slot]
     for k in range(paths.slot_ptr[best], paths.slot_ptr[best + 1]):
         slot = paths.slot[k]
         if mark[1, slot] != one:
-            difference -= cost[slot]
+            difference -= price[slot]
             steepness += slope[slot]
     if difference == 0.0:
         return
@@ -237,24 +245,26 @@ def _shift(paths, one, best, links, mark):  # type: ignore[no-untyped-def]
         slot = paths.slot[k]
         if mark[0, slot] != best:
             flow[slot] = max(flow[slot] - step, 0.0)
-            update_link(parameter, slot, flow, cost, slope)
+            update_link(parameter, fixed, slot, flow, cost, slope)
     for k in range(paths.slot_ptr[best], paths.slot_ptr[best + 1]):
         slot = paths.slot[k]
         if mark[1, slot] != one:
             flow[slot] = max(flow[slot] + step, 0.0)
-            update_link(parameter, slot, flow, cost, slope)
+            update_link(parameter, fixed, slot, flow, cost, slope)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def shift_flows(paths, links, tolerance, mark, known_cost):  # type: ignore[no-untyped-def]
+def shift_flows(paths, group_ptr, links, tolerance, mark, known_cost):  # type: ignore[no-untyped-def]
     """One pass over all pairs: shift flow from dearer paths to the cheapest; returns the excess cost found.
 
     Parameters
     ----------
     paths : Paths
         ``flow`` is updated.
-    links : (float64[links, 6] parameters, float64[links] flow, cost, slope)
-        By slot; all but the parameters are updated.
+    group_ptr : int64[groups + 1]
+        Pairs of group ``g``: ``group_ptr[g]:group_ptr[g + 1]``.
+    links : (float64[links, 5] parameters, float64[groups, links] fixed, float64[links] flow, cost, slope)
+        By slot, as in ``update_links``; all but the parameters and fixed costs are updated.
     tolerance : float
         Cost differences below this share of the cheapest cost are left alone [1].
     mark : int64[2, links]
@@ -267,31 +277,32 @@ def shift_flows(paths, links, tolerance, mark, known_cost):  # type: ignore[no-u
     float
         Sum of flow times cost above the cheapest path of the pair, each at the costs met.
     """
-    cost = links[2]
     excess = 0.0
     mark[:] = -1
-    for pair in range(len(paths.ptr) - 1):
-        start = paths.ptr[pair]
-        end = paths.ptr[pair + 1]
-        if end - start < 2:
-            continue
-        best = start
-        for path in range(start, end):
-            known_cost[path - start] = path_cost(paths.slot_ptr, paths.slot, path, cost)
-            if known_cost[path - start] < known_cost[best - start]:
-                best = path
-        cheapest = known_cost[best - start]
-        marked = False
-        for path in range(start, end):
-            over = known_cost[path - start] - cheapest
-            if paths.flow[path] == 0.0 or path == best:
+    for group in range(len(group_ptr) - 1):
+        cost = links[3][group]
+        for pair in range(group_ptr[group], group_ptr[group + 1]):
+            start = paths.ptr[pair]
+            end = paths.ptr[pair + 1]
+            if end - start < 2:
                 continue
-            excess += over * paths.flow[path]
-            if over <= tolerance * cheapest:
-                continue
-            if not marked:
-                for k in range(paths.slot_ptr[best], paths.slot_ptr[best + 1]):
-                    mark[0, paths.slot[k]] = best
-                marked = True
-            _shift(paths, path, best, links, mark)
+            best = start
+            for path in range(start, end):
+                known_cost[path - start] = path_cost(paths.slot_ptr, paths.slot, path, cost)
+                if known_cost[path - start] < known_cost[best - start]:
+                    best = path
+            cheapest = known_cost[best - start]
+            marked = False
+            for path in range(start, end):
+                over = known_cost[path - start] - cheapest
+                if paths.flow[path] == 0.0 or path == best:
+                    continue
+                excess += over * paths.flow[path]
+                if over <= tolerance * cheapest:
+                    continue
+                if not marked:
+                    for k in range(paths.slot_ptr[best], paths.slot_ptr[best + 1]):
+                        mark[0, paths.slot[k]] = best
+                    marked = True
+                _shift(paths, path, best, links, cost, mark)
     return excess

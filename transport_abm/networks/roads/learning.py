@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from transport_abm.networks.city import F64, I32
-from transport_abm.networks.roads.assignment import _threads as working_threads
-from transport_abm.networks.roads.assignment import _Work as Work
-from transport_abm.networks.roads.kernels_learning import switch_routes
+from transport_abm.networks.roads.assignment import working_threads
+from transport_abm.networks.roads.equilibrium import Equilibrium
+from transport_abm.networks.roads.road_classes import RoadClasses
 from transport_abm.networks.roads.road_problem import RoadProblem
-from transport_abm.networks.roads.road_state import RoadState, shares
+from transport_abm.networks.roads.road_state import RoadState
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ def learn_routes(
     time_s: F64,
     zone_node: I32,
     demand: F64,
+    classes: RoadClasses,
     state: RoadState,
     *,
     rate: float,
@@ -50,7 +51,9 @@ def learn_routes(
     zone_node
         Node of each zone.
     demand
-        Vehicles by pair of zones, in any unit.
+        Vehicles by class and pair of zones, in any unit.
+    classes
+        Classes of vehicles and what they pay.
     state
         Routes of the day.
     rate
@@ -72,24 +75,24 @@ def learn_routes(
     """
     nodes = np.array(zone_node, np.int32)
     with working_threads(problem, nodes):
-        work = Work(_at(problem, time_s), nodes, np.asarray(demand, np.float64), 10.0 * tolerance, state)
+        work = Equilibrium(_at(problem, time_s), nodes, demand, classes, 10.0 * tolerance, state)
         gap = work.sweep()
         if not np.isfinite(gap):
             # Pairs without a route have one now; they are measured with the others.
             gap = work.sweep()
-        work._merge()
-        switch_routes(work.paths, work.cost, rate, least_share)
-    return LearntRoutes(RoadState(state.digest, work.pair, shares(work.paths, work.demand)), float(gap))
+        work.take_new_paths()
+        work.switch(rate, least_share)
+    return LearntRoutes(work.state(), float(gap))
 
 
 def add_missing_routes(
-    problem: RoadProblem, time_s: F64, zone_node: I32, demand: F64, state: RoadState
+    problem: RoadProblem, time_s: F64, zone_node: I32, demand: F64, classes: RoadClasses, state: RoadState
 ) -> RoadState:
     """Give pairs that have demand and no route the cheapest one; the others keep theirs.
 
     Parameters
     ----------
-    problem, time_s, zone_node, demand
+    problem, time_s, zone_node, demand, classes
         As in ``learn_routes``.
     state
         Routes that are known.
@@ -106,10 +109,10 @@ def add_missing_routes(
     """
     nodes = np.array(zone_node, np.int32)
     with working_threads(problem, nodes):
-        work = Work(_at(problem, time_s), nodes, np.asarray(demand, np.float64), 1.0, state)
+        work = Equilibrium(_at(problem, time_s), nodes, demand, classes, 1.0, state)
         if not work.is_complete():
             work.sweep()
-    return RoadState(state.digest, work.pair, shares(work.paths, work.demand))
+    return work.state()
 
 
 def _at(problem: RoadProblem, time_s: F64) -> RoadProblem:

@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 from transport_abm.core.vocabulary import LinkClass, Period
 from transport_abm.networks.city import F32, F64, I32, Bool, City, RoadNetwork
 from transport_abm.networks.roads.assignment import RoadProblem, skim_roads
+from transport_abm.networks.roads.connectors import Connectors
 from transport_abm.networks.transit.transit_service import line_headway_min, pattern_runs
 from transport_abm.policy.inputs import YearInputs, shipped_catalogue
 
@@ -30,7 +31,6 @@ def road_problem(
     *,
     period: Period,
     year: int,
-    charge_s: float = 0.0,
     preload_pcuh: F64 | None = None,
 ) -> RoadProblem:
     """Roads of a city in a year, every link in its row; those closed to cars have infinite times.
@@ -40,13 +40,11 @@ def road_problem(
     city
         The city.
     inputs
-        Read: ``roads.`` paths; ``road_charge.ring`` if there is a charge; headways of buses.
+        Read: ``roads.`` paths; headways of buses.
     period
         Period of the day: decides how many buses run.
     year
         Links that open later are closed [year].
-    charge_s
-        Cost of entering the charged area, as time [s].
     preload_pcuh
         Flow by link that takes room and does not choose its way [pcu/h]; the buses' where not given.
 
@@ -65,10 +63,6 @@ def road_problem(
     scale = np.zeros(len(LinkClass))
     scale[list(CAR_CLASSES)] = inputs.array("roads.bpr_scale_{}", CAR_CLASSES)
     free_s = free_link_time_s(roads, inputs)
-    if charge_s > 0:
-        fixed_s = charge_s * entering_links(city, inputs).astype(np.float64)
-    else:
-        fixed_s = np.zeros(roads.n_links)
     return RoadProblem(
         tail=roads.tail,
         head=roads.head,
@@ -77,7 +71,7 @@ def road_problem(
         capacity_pcuh=np.where(is_open, roads.capacity_pcuh, 1.0),
         bpr_scale=scale[roads.link_class],
         bpr_power=np.full(roads.n_links, inputs["roads.bpr_power"]),
-        fixed_cost_s=fixed_s,
+        fixed_cost_s=np.zeros(roads.n_links),
         preload_pcuh=bus_flow_pcuh(city, inputs, period=period, year=year)
         if preload_pcuh is None
         else preload_pcuh,
@@ -137,26 +131,29 @@ def bus_flow_pcuh(city: City, inputs: YearInputs, *, period: Period, year: int) 
     return flow
 
 
-def entering_links(city: City, inputs: YearInputs) -> Bool:
-    """Links that lead into the charged area: tail outside, head inside.
+def entering_links(city: City, within_ring: float, connectors: Connectors | None = None) -> tuple[Bool, Bool]:
+    """Links that lead into the area inside a ring road: tail outside, head inside.
 
     Parameters
     ----------
     city
         The city.
-    inputs
-        Read: ``road_charge.ring``.
+    within_ring
+        The ring road.
+    connectors
+        Links between zones and roads, if they are part of the network.
 
     Returns
     -------
-    Bool
-        By link.
+    entering, inside
+        By link of the roads, then of the connectors, outbound and inbound: whether it leads in, and whether it
+        starts inside.
 
     Notes
     -----
     A node is inside if all its links are: the ring road itself, with its ways out, is outside, and driving
-    along it is free. A zone's node is where its zone is. Every way into a zone inside passes at least one
-    such link; one that leaves the area and comes back passes two.
+    along it is free. A zone, and its node, are where its centre is. Every way into a zone inside passes at least
+    one such link; one that leaves the area and comes back passes two.
     """
     roads, zones = city.roads, city.zones
     ring = np.zeros(roads.n_nodes, np.int8)
@@ -164,9 +161,13 @@ def entering_links(city: City, inputs: YearInputs) -> Bool:
     np.maximum.at(ring, roads.head, roads.ring)
     ring[zones.node] = 0
     np.maximum.at(ring, zones.node, zones.ring)
-    inside = ring <= inputs["road_charge.ring"]
-    entering: Bool = roads.drive & ~inside[roads.tail] & inside[roads.head]
-    return entering
+    inside = ring <= within_ring
+    start, end, drive = inside[roads.tail], inside[roads.head], roads.drive
+    if connectors is not None:
+        zone, node = zones.ring[connectors.zone] <= within_ring, inside[connectors.node]
+        start, end = np.concatenate([start, zone, node]), np.concatenate([end, node, zone])
+        drive = np.concatenate([drive, np.ones(2 * len(zone), bool)])
+    return drive & ~start & end, start
 
 
 def active_skim_m(city: City, inputs: YearInputs | None = None) -> F32:

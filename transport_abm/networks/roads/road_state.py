@@ -18,9 +18,13 @@ class RoadState:
     digest: str
     """Links and zones to which the paths belong."""
     pair: I64
-    """Origin times zones plus destination, ascending."""
+    """(Group times zones plus origin) times zones plus destination, ascending."""
     paths: Paths
     """``flow`` holds shares, which add to 1 in each pair."""
+    group: I64
+    """By class: the group whose paths it uses."""
+    pair_count: int
+    """Zones squared: pairs of one group."""
 
     @property
     def n_paths(self) -> int:
@@ -31,6 +35,51 @@ class RoadState:
     def n_bytes(self) -> int:
         """Memory held [bytes]."""
         return int(self.pair.nbytes + sum(part.nbytes for part in self.paths))
+
+    def regrouped(self, group: I64) -> RoadState:
+        """The same paths for classes in other groups: each group takes those of its first class.
+
+        Parameters
+        ----------
+        group
+            By class: its new group; groups are numbered in the order of their first class.
+
+        Returns
+        -------
+        RoadState
+            This one where nothing changes.
+        """
+        if np.array_equal(group, self.group):
+            return self
+        taken = self.group[np.unique(group, return_index=True)[1]]
+        end = np.searchsorted(self.pair, np.arange(int(self.group.max()) + 2) * self.pair_count)
+        parts = [np.arange(end[old], end[old + 1]) for old in taken]
+        pair = np.concatenate(
+            [
+                self.pair[part] + (new - old) * self.pair_count
+                for new, (old, part) in enumerate(zip(taken, parts, strict=True))
+            ]
+        )
+        row = np.concatenate(parts)
+        old, length = self.paths, np.diff(self.paths.slot_ptr)
+        path = _ranges(old.ptr[row], old.ptr[row + 1])
+        slot = _ranges(old.slot_ptr[path], old.slot_ptr[path + 1])
+        paths = Paths(
+            _pointers(np.diff(old.ptr)[row]), old.flow[path], _pointers(length[path]), old.slot[slot]
+        )
+        return RoadState(self.digest, pair, paths, group, self.pair_count)
+
+
+def _pointers(count: I64) -> I64:
+    """First place of each of some runs, and the end."""
+    return np.concatenate((np.zeros(1, np.int64), np.cumsum(count)))
+
+
+def _ranges(first: I64, end: I64) -> I64:
+    """Numbers of several ranges, one range after the other."""
+    count = end - first
+    start = np.repeat(first - _pointers(count)[:-1], count)
+    return np.asarray(start + np.arange(int(count.sum())), np.int64)
 
 
 def _sums(paths: Paths, value: F64) -> F64:
@@ -52,7 +101,10 @@ def shares(paths: Paths, demand: F64) -> Paths:
 
 
 def first_paths(pair: I64, demand: F64, state: RoadState | None, closed: NDArray[np.bool_]) -> Paths:
-    """Paths to start from: those of the state that are still open, with the new demand in the old shares."""
+    """Paths to start from: those of the state that are still open, with the new demand in the old shares.
+
+    ``closed`` has a row a group and a column a slot.
+    """
     nothing = Paths(
         np.zeros(len(pair) + 1, np.int64), np.empty(0), np.zeros(1, np.int64), np.empty(0, np.int32)
     )
@@ -60,8 +112,10 @@ def first_paths(pair: I64, demand: F64, state: RoadState | None, closed: NDArray
         return nothing
     old = state.paths
     keep = old.flow > 0
+    length = np.diff(old.slot_ptr)
     if closed.any():
-        shut = np.concatenate((np.zeros(1, np.int64), np.cumsum(closed[old.slot])))
+        group = np.repeat(state.pair // state.pair_count, np.diff(old.ptr))
+        shut = np.concatenate((np.zeros(1, np.int64), np.cumsum(closed[np.repeat(group, length), old.slot])))
         keep &= shut[old.slot_ptr[1:]] == shut[old.slot_ptr[:-1]]
     place = np.searchsorted(pair, state.pair)
     owner = np.repeat(place, np.diff(old.ptr))
@@ -70,7 +124,6 @@ def first_paths(pair: I64, demand: F64, state: RoadState | None, closed: NDArray
     leader = np.zeros(len(owner), bool)
     leader[order[np.concatenate(([True], np.diff(owner[order]) > 0))]] = True
     keep &= (demand[owner] > 0) | leader
-    length = np.diff(old.slot_ptr)
     share = old.flow[keep]
     ptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.bincount(owner[keep], minlength=len(pair)))))
     slot_ptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(length[keep])))

@@ -1,0 +1,44 @@
+"""Work on the periods of a day, several at once where threads may nest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib import import_module
+from typing import TypeVar
+
+import numba
+
+from transport_abm.core.vocabulary import Period
+
+T = TypeVar("T")
+
+
+def each_period(work: Callable[[Period], T]) -> list[T]:
+    """Work on every period, several at once where Numba's threads allow it; no period reads what another writes."""
+    threads = min(numba.get_num_threads(), len(Period))
+    if threads == 1 or not _threads_may_nest():
+        return [work(period) for period in Period]
+
+    def alone(period: Period) -> T:
+        numba.set_num_threads(1)
+        return work(period)
+
+    with ThreadPoolExecutor(threads) as pool:
+        # The peaks take longest: they start first.
+        order = sorted(Period, key=lambda period: period not in (Period.AM, Period.PM))
+        done = dict(zip(order, pool.map(alone, order), strict=True))
+    return [done[period] for period in Period]
+
+
+@cache
+def _threads_may_nest() -> bool:
+    """Whether parallel kernels may be called from several Python threads: with OpenMP or TBB only."""
+    for layer in ("omppool", "tbbpool"):
+        try:
+            import_module(f"numba.np.ufunc.{layer}")
+        except ImportError:
+            continue
+        return True
+    return False

@@ -1,0 +1,227 @@
+"""Traffic of a city's roads: the vehicles of each class on the rung of the run, and what it offers to choices.
+
+L1 settles each period in an equilibrium; L0 and L2 stand in ``road_rungs``. Whatever the rung, flows and times by link
+end in the state, and times, distances and charges between zones in the level of service.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from transport_abm.core.vocabulary import Period
+from transport_abm.networks.city import F32, F64, City
+from transport_abm.networks.each_period import each_period
+from transport_abm.networks.level_of_service import BARRED_MIN, CAR_MIN, OIL_MIN
+from transport_abm.networks.road_rungs import (
+    PeriodTraffic,
+    add_routes,
+    first_routes,
+    learn,
+    load_volume_delay,
+    queue_of,
+    simulate_day,
+)
+from transport_abm.networks.road_users import (
+    RoadRules,
+    RoadUser,
+    charges_cny,
+    is_day,
+    road_classes,
+    user_demand,
+)
+from transport_abm.networks.roads.assignment import assign_roads, skim_roads
+from transport_abm.networks.roads.connectors import connect
+from transport_abm.networks.roads.road_problem import RoadProblem
+from transport_abm.networks.roads.road_skims import fill_intrazonal, road_problem
+from transport_abm.networks.roads.turns import forbid_turns
+from transport_abm.networks.travel_state import Travel, hourly
+from transport_abm.policy.inputs import YearInputs
+
+Count = np.ndarray[tuple[int, ...], np.dtype[np.int32]]
+
+COLD = 2
+"""Times as many sweeps in a period's first assignment."""
+
+
+def update_roads(
+    travel: Travel, city: City, inputs: YearInputs, period: Period, count: Count, cars: Count | None, weight: float,
+    fresh: F32,
+) -> None:  # fmt: skip
+    """Vehicles of one period to the roads on rungs L0 and L1; times, distances and charges into ``fresh``.
+
+    Parameters
+    ----------
+    travel
+        State; changed in place. On rung L2 the day has been simulated before.
+    city, inputs
+        City, parameters of the year.
+    period
+        Period of the day.
+    count
+        Sampled trips of the period by mode, origin and destination.
+    cars
+        Sampled trips of car drivers of the period by ``CarKind``, or None.
+    weight
+        Persons that one sampled person stands for.
+    fresh
+        Level of service of the period, changed in place.
+    """
+    rules = _rules(travel)
+    if travel.rung != "L1":
+        problem = build_road_problem(travel, city, inputs, period)
+        if travel.rung == "L0":
+            vehicles = user_demand(rules, inputs, period, count, cars, weight)
+            traffic = _traffic(travel, inputs, period, problem, vehicles)
+            travel.road_days[period] += 1
+            zone_node = np.arange(len(city.zones), dtype=np.int32)
+            load_volume_delay(traffic, zone_node, day=travel.road_days[period])
+            _keep(travel, period, traffic)
+        skim_cars(travel, city, inputs, period, problem, _with_connectors(travel, problem, period), fresh)
+        return
+    demand = user_demand(rules, inputs, period, count, cars, weight * hourly(inputs, period))
+    before = travel.road_demand[period]
+    if before is not None:
+        moved = float(np.abs(demand - before).sum()) / max(float(before.sum()), 1e-9)
+        if moved <= inputs["traffic.same_share"] and travel.road_gap[period] <= inputs["traffic.road_gap"]:
+            # Hardly a trip has changed: flows and times stay, and ``fresh`` holds the times already.
+            return
+    travel.road_demand[period] = demand
+    problem = build_road_problem(travel, city, inputs, period)
+    flows = assign_roads(
+        problem,
+        np.arange(len(city.zones), dtype=np.int32),
+        demand,
+        gap=inputs["traffic.road_gap"],
+        # Without known paths it takes more sweeps to come near; later calls go on from there.
+        max_iterations=int(inputs["traffic.road_iterations"])
+        * (COLD if travel.road_state[period] is None else 1),
+        state=travel.road_state[period],
+        classes=road_classes(rules, inputs, period),
+    )
+    n = city.roads.n_links
+    travel.road_state[period] = flows.state
+    travel.road_gap[period] = flows.relative_gap
+    travel.link_flow_pcuh[period] = flows.flow_pcuh[:n]
+    travel.link_time_s[period] = flows.time_s[:n]
+    skim_cars(travel, city, inputs, period, problem, flows.time_s, fresh)
+
+
+def simulate_roads(
+    travel: Travel, city: City, inputs: YearInputs, count: Count, cars: Count | None, weight: float
+) -> None:
+    """One day of rung L2, and what drivers learn from it; the parameters are those of ``update_roads``, for all periods."""
+    rules = _rules(travel)
+    vehicles = [
+        user_demand(
+            rules, inputs, period, count[:, period], None if cars is None else cars[:, period], weight
+        )
+        for period in Period
+    ]
+    if _hardly_moved(travel, inputs, vehicles):
+        return
+    zone_node = np.arange(len(city.zones), dtype=np.int32)
+    periods = [
+        _traffic(travel, inputs, period, build_road_problem(travel, city, inputs, period), vehicles[period])
+        for period in Period
+    ]
+
+    def prepare(period: Period) -> None:
+        if periods[period].state is None:
+            first_routes(periods[period], zone_node, sweeps=COLD * int(inputs["traffic.road_iterations"]))
+        else:
+            add_routes(periods[period], zone_node)
+
+    def learn_period(period: Period) -> None:
+        learn(periods[period], zone_node, inputs)
+        _keep(travel, period, periods[period])
+
+    each_period(prepare)
+    packet = max(1, int(min(weight, inputs["learning.packet_vehicles"])))
+    queue = queue_of(city, periods, inputs, packet=packet)
+    travel.queue_day = simulate_day(periods, queue, inputs, packet=packet, seed=travel.seed)
+    each_period(learn_period)
+    travel.road_demand = [*vehicles]
+
+
+def _hardly_moved(travel: Travel, inputs: YearInputs, vehicles: list[F64]) -> bool:
+    """Whether the day would be as the last one: hardly a trip has changed, and drivers had nothing to learn."""
+    for before, now in zip(travel.road_demand, vehicles, strict=True):
+        if before is None:
+            return False
+        if float(np.abs(now - before).sum()) > inputs["traffic.same_share"] * max(float(before.sum()), 1e-9):
+            return False
+    return bool((travel.road_gap <= inputs["learning.gap"]).all())
+
+
+def _with_connectors(travel: Travel, problem: RoadProblem, period: Period) -> F64:
+    """Times of a period's roads, and of connectors and turns, which never change."""
+    time_s = problem.free_time_s.copy()
+    time_s[: travel.link_time_s.shape[1]] = travel.link_time_s[period]
+    return time_s
+
+
+def _traffic(
+    travel: Travel, inputs: YearInputs, period: Period, problem: RoadProblem, vehicles: F64
+) -> PeriodTraffic:
+    """The period as the rungs L0 and L2 take it up."""
+    flow = np.zeros(problem.n_links)
+    flow[: travel.link_flow_pcuh.shape[1]] = travel.link_flow_pcuh[period]
+    return PeriodTraffic(
+        problem, road_classes(_rules(travel), inputs, period), vehicles, hourly(inputs, period), flow,
+        _with_connectors(travel, problem, period), travel.road_state[period], travel.road_gap[period],
+    )  # fmt: skip
+
+
+def _keep(travel: Travel, period: Period, traffic: PeriodTraffic) -> None:
+    """Put what a rung made of a period into the state."""
+    n = travel.link_time_s.shape[1]
+    travel.link_flow_pcuh[period], travel.link_time_s[period] = traffic.flow_pcuh[:n], traffic.time_s[:n]
+    travel.road_state[period], travel.road_gap[period] = traffic.state, traffic.gap
+
+
+def _rules(travel: Travel) -> RoadRules:
+    """Rules of the year that was opened."""
+    assert travel.rules is not None, "open_year comes first"
+    return travel.rules
+
+
+def build_road_problem(travel: Travel, city: City, inputs: YearInputs, period: Period) -> RoadProblem:
+    """Roads of a period, the zones' connectors, and behind them the turns at nodes that forbid some."""
+    roads = road_problem(city, inputs, period=period, year=inputs.year)
+    joined = connect(roads, travel.connectors, len(city.zones), inputs)
+    return forbid_turns(joined, city.roads.turn_from, city.roads.turn_to)
+
+
+def skim_cars(
+    travel: Travel,
+    city: City,
+    inputs: YearInputs,
+    period: Period,
+    problem: RoadProblem,
+    time_s: F64,
+    fresh: F32,
+) -> None:
+    """Times, distances and charges along the cheapest ways of each class into ``fresh``; ``time_s`` includes the
+    connectors."""
+    rules = _rules(travel)
+    charge, lez = charges_cny(inputs, period)
+    fixed_s = road_classes(rules, inputs, period).fixed_cost_s
+    way_m = np.concatenate([city.roads.length_m, np.tile(travel.connectors.length_m, 2)])
+    length_m = np.concatenate([way_m, np.zeros(problem.n_links - len(way_m))])
+    attributes = np.stack([time_s, length_m, rules.charged.astype(np.float64)])
+
+    def skim(user: RoadUser, entry_cny: float) -> F32:
+        zone_node = np.arange(len(city.zones), dtype=np.int32)
+        _, car_s, car_m, entries = skim_roads(problem, time_s + fixed_s[user], zone_node, attributes)
+        fill_intrazonal(city, car_s, car_m, entries, inputs)
+        # A way that weaves along the border of the area enters it once in law.
+        entered = np.where(np.isfinite(entries), np.minimum(entries, 1.0), 0.0)
+        return np.stack([car_s / 60.0, car_m / 1000.0, entered * np.float32(entry_cny)], axis=-1)
+
+    free, oil, barred = (slice(first, first + 3) for first in (CAR_MIN, OIL_MIN, BARRED_MIN))
+    fresh[..., free] = skim(RoadUser.NEV_CAR, charge)
+    fresh[..., oil] = skim(RoadUser.OIL_CAR, charge + lez) if lez > 0 else fresh[..., free]
+    fresh[..., barred] = fresh[..., oil]
+    if is_day(period) and inputs["tail_number.day_count"] > 0 and rules.bypass.any():
+        around = skim(RoadUser.OIL_CAR_BARRED, charge + lez)
+        fresh[rules.bypass, barred] = around[rules.bypass]
