@@ -21,7 +21,7 @@ DRIVE, WALK = "auto", "walk,bike"
 
 
 def city_roads(
-    city: City, inputs: YearInputs, *, period: Period, connectors: bool = True
+    city: City, inputs: YearInputs, *, period: Period, cars_alone: bool = False
 ) -> tuple[RoadFile, I32]:
     """Roads that are open in a year, with buses as preload and the zones' connectors: what the model assigns.
 
@@ -33,9 +33,10 @@ def city_roads(
         Values of a year.
     period
         Period of the day, which decides how many buses run.
-    connectors
-        Whether zones get nodes and connectors of their own. Formats that cannot keep through traffic off them do
-        without; then a zone is at its node.
+    cars_alone
+        Only links that are open to cars, in the city's metres, without nodes and connectors of zones: for formats
+        that cannot keep through traffic off connectors. Otherwise all links that are open, in degrees, and what the
+        model assigns on.
 
     Returns
     -------
@@ -46,7 +47,8 @@ def city_roads(
     """
     roads = city.roads
     problem = road_problem(city, inputs, period=period, year=inputs.year)
-    row = np.flatnonzero((roads.drive | roads.walk) & (roads.open_year <= inputs.year)).astype(np.int32)
+    usable = roads.drive if cars_alone else roads.drive | roads.walk
+    row = np.flatnonzero(usable & (roads.open_year <= inputs.year)).astype(np.int32)
     problem = _part(problem, row)
     use = {(True, True): f"{DRIVE},{WALK}", (True, False): DRIVE, (False, True): WALK}
     kinds = [kind.name.lower() for kind in LinkClass]
@@ -63,7 +65,9 @@ def city_roads(
         facility=tuple(kinds[kind] for kind in roads.link_class[row]),
         shapes=Shapes(indptr, roads.shape_lon[points], roads.shape_lat[points]),
     )  # fmt: skip
-    return (_connected(file, city, inputs) if connectors else file), row
+    if cars_alone:
+        return replace(file, x=roads.node_x_m, y=roads.node_y_m, crs=city.crs, shapes=None), row
+    return _connected(file, city, inputs), row
 
 
 def _part(problem: RoadProblem, row: I32) -> RoadProblem:

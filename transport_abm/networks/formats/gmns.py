@@ -54,7 +54,7 @@ _TRUE, _FALSE = frozenset({"true", "1", "t", "yes"}), frozenset({"false", "0", "
 _EMPTY = frozenset({"", "nan"})
 
 
-def read_gmns(path: Path, reading: Reading | None = None) -> RoadFile:
+def read_gmns(path: Path, reading: Reading | None = None, demand_csv: Path | None = None) -> RoadFile:
     """Read a GMNS network.
 
     Parameters
@@ -63,6 +63,8 @@ def read_gmns(path: Path, reading: Reading | None = None) -> RoadFile:
         Folder or zip file.
     reading
         Units that ``config.csv`` does not give, and what a toll costs [s per unit of currency].
+    demand_csv
+        Demand that stands elsewhere; it takes the place of the folder's.
 
     Returns
     -------
@@ -78,7 +80,7 @@ def read_gmns(path: Path, reading: Reading | None = None) -> RoadFile:
     """
     reading = reading or Reading()
     faults: list[Fault | str] = []
-    tables = _tables(Path(path), faults)
+    tables = _tables(Path(path), faults, demand_csv)
     stop_at(faults)
     node, link = tables["node.csv"], tables["link.csv"]
     length_m, speed_kmh, crs = _units(tables, reading, faults)
@@ -120,12 +122,14 @@ def read_gmns(path: Path, reading: Reading | None = None) -> RoadFile:
 _COST = ("free_time_s", "capacity_pcuh", "bpr_scale", "bpr_power", "fixed_cost_s", "preload_pcuh")
 
 
-def _tables(path: Path, faults: list[Fault | str]) -> dict[str, Columns]:
+def _tables(path: Path, faults: list[Fault | str], demand_csv: Path | None) -> dict[str, Columns]:
     """The tables that are there, with the columns they must have."""
     if path.is_dir():
         texts = {name: read_text(path / name) for name in TABLES if (path / name).is_file()}
     else:
         texts = read_zip(path, TABLES, "a GMNS folder or zip file")
+    if demand_csv is not None:
+        texts["demand.csv"] = read_text(demand_csv)
     found: list[Fault] = []
     tables = {name: Columns(name, text, TABLES[name], found, LONGEST_CELL) for name, text in texts.items()}
     for name in ("node.csv", "link.csv"):

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 
 from transport_abm.core.errors import Fault, NetworkError
 from transport_abm.networks.city import F64, I16, I32
+from transport_abm.networks.formats.road_file import RoadFile
 from transport_abm.networks.formats.whole_files import whole_file
 
 FORMAT = b"transport_abm link results 1"
@@ -149,13 +150,69 @@ def write_link_results(results: LinkResults, path: Path) -> None:
     StoreError
         If the file cannot be written.
     """
-    if path.suffix.lower() not in (".parquet", ".csv"):
-        raise NetworkError(Fault(path.name, "name", "an ending .parquet or .csv", path.suffix or "none"))
     columns = [
         pa.array(getattr(results, field.name), field.type, from_pandas=field.nullable) for field in SCHEMA
     ]
-    table = pa.Table.from_arrays(columns, schema=SCHEMA)
-    with whole_file(path) as fresh:
+    _write_table(pa.Table.from_arrays(columns, schema=SCHEMA), path)
+
+
+def write_flows(roads: RoadFile, flow_pcuh: F64, time: F64, cost: F64, path: Path) -> None:
+    """Write flows of one assignment to a file, completely or not at all.
+
+    Columns: link, tail and head as the network names them, flow, time and cost. Units stand in the metadata of the
+    columns: time and cost are in seconds, or in the network file's own unit if it does not say which.
+
+    Parameters
+    ----------
+    roads
+        Network.
+    flow_pcuh, time, cost
+        By link; closed links, whose times are infinite, are left out.
+    path
+        File ending in .parquet or .csv; an earlier one is replaced.
+
+    Raises
+    ------
+    NetworkError
+        If the name ends otherwise.
+    StoreError
+        If the file cannot be written.
+    """
+    row = np.flatnonzero(np.isfinite(time))
+    problem = roads.problem
+    second = {"unit": "s" if roads.in_seconds else "unit of time of the network file"}
+    columns = {
+        "link": [roads.link_name[k] for k in row],
+        "tail": [roads.node_name[k] for k in problem.tail[row]],
+        "head": [roads.node_name[k] for k in problem.head[row]],
+        "flow": flow_pcuh[row], "time": time[row], "cost": cost[row],
+    }  # fmt: skip
+    units = {"flow": {"unit": "as the capacities"}, "time": second, "cost": second}
+    schema = pa.schema(
+        [
+            pa.field(name, pa.float64() if name in units else pa.string(), False, units.get(name))
+            for name in columns
+        ]
+    )
+    _write_table(pa.table(columns, schema=schema), path)
+
+
+def table_path(path: Path) -> Path:
+    """The path, if its ending names a kind of table that can be written.
+
+    Raises
+    ------
+    NetworkError
+        If the name does not end in .parquet or .csv.
+    """
+    if path.suffix.lower() not in (".parquet", ".csv"):
+        raise NetworkError(Fault(path.name, "name", "an ending .parquet or .csv", path.suffix or "none"))
+    return path
+
+
+def _write_table(table: pa.Table, path: Path) -> None:
+    """Write a table as its name ends."""
+    with whole_file(table_path(path)) as fresh:
         if path.suffix.lower() == ".csv":
             pacsv.write_csv(table, fresh)
         else:

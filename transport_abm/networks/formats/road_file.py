@@ -247,7 +247,7 @@ def road_problems(roads: RoadFile) -> list[str]:
     if roads.demand is not None:
         away, trips = _without_way(roads, roads.demand)
         if away:
-            found.append(f"{away} pairs of zones with {trips:.6g} trips and no way")
+            found.append(f"{away} pairs of zones with {trips:.1f} trips and no way")
     return found
 
 
