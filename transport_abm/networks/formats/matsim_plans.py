@@ -69,9 +69,11 @@ def read_matsim_plans(path: Path, roads: RoadFile, mode: str = CAR) -> MatsimPla
         raise NetworkError(scan.faults)
     notes = list(scan.notes())
     start, end = (
-        _on_links(roads, links, spots, notes)
+        _on_links(roads, links, spots)
         for links, spots in ((scan.from_link, scan.from_spot), (scan.to_link, scan.to_spot))
     )
+    if count := len(scan.from_spot) + len(scan.to_spot):
+        notes.append(f"{count} ends of legs have no link and are put on the nearest one")
     indptr, link = _routes(scan, roads, start, end, notes)
     n = len(scan.vehicle_name)
     vehicles = VehiclePlans(
@@ -281,9 +283,7 @@ class _PlanScan(XmlScan):
         return x, y
 
 
-def _on_links(
-    roads: RoadFile, links: array[int], spots: Mapping[int, tuple[float, float]], notes: list[str]
-) -> I32:
+def _on_links(roads: RoadFile, links: array[int], spots: Mapping[int, tuple[float, float]]) -> I32:
     """Links of the ends of legs; those given by coordinates are on the nearest link that is open."""
     out = np.array(links, np.int32)
     if not spots:
@@ -296,7 +296,6 @@ def _on_links(
     points = shapely.points(np.array(list(spots.values()), np.float64))
     found = shapely.STRtree(lines).query_nearest(points, all_matches=False)
     out[list(spots)] = row[found[1]]
-    notes.append(f"{len(spots)} ends of legs have no link and are put on the nearest one")
     return out
 
 

@@ -1,14 +1,16 @@
 """One pass over XML from outside that refuses what would harm a reader.
 
 Refused: entities and internal subsets of a document type (they expand without bound), nesting, size after
-decompression, files that are cut short or not well-formed. Memory does not grow with the file. A document type that
-only names an outside file is let through where a format writes one, and that file is never opened.
+decompression, files that are cut short or not well-formed. Memory does not grow with the file. Where a format writes a
+document type that only names an outside file, that line is blanked before the parser sees it: the outside file is never
+opened, and a name that only it could explain is an error, not a hole in a number.
 """
 
 from __future__ import annotations
 
 import bz2
 import gzip
+import re
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +27,10 @@ _RATIO_FREE_BYTES = 20_000_000
 MAX_DEPTH = 16
 MAX_FAULTS = 20
 _CHUNK = 1 << 18
+_QUOTED = rb"""(?:"[^"<>&]*"|'[^'<>&]*')"""
+_PLAIN_DOCTYPE = re.compile(
+    rb"<!DOCTYPE\s+[\w:.-]+\s+(?:SYSTEM|PUBLIC\s+" + _QUOTED + rb")\s+" + _QUOTED + rb"\s*>"
+)
 
 
 class Refused(Exception):
@@ -93,13 +99,12 @@ class XmlScan:
         self.depth -= 1
         self.leave(name)
 
-    def doctype(self, _name: str, _system: str | None, _public: str | None, has_subset: int) -> None:
-        """Refuse document types, but those that only name an outside file where a format has them."""
-        if has_subset or not self.outside_doctype:
-            self.stop("DOCTYPE", "none" if not self.outside_doctype else "no declarations of its own", "some")
+    def doctype(self, *_ignored: object) -> None:
+        """Refuse document types."""
+        self.stop("DOCTYPE", "no declarations" if self.outside_doctype else "none", "a document type")
 
     def entity(self, *_ignored: object) -> None:
-        """Refuse entities, declared or not."""
+        """Refuse entities."""
         self.stop("ENTITY", "none", "an entity")
 
 
@@ -118,8 +123,6 @@ def scan_xml(path: Path, scan: XmlScan) -> None:
     parser.EndElementHandler = scan.end
     parser.StartDoctypeDeclHandler = scan.doctype
     parser.EntityDeclHandler = scan.entity
-    # A name that only an outside document type could explain would vanish without a word.
-    parser.SkippedEntityHandler = scan.entity
     parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
     if scan.wants_text:
         parser.buffer_text = True
@@ -132,7 +135,7 @@ def scan_xml(path: Path, scan: XmlScan) -> None:
         pass
     except expat.ExpatError as error:
         scan.faults.append(Fault(scan.file, "XML", "well-formed XML", str(error)))
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    except (OSError, EOFError, ValueError, LookupError, zlib.error) as error:
         scan.faults.append(Fault(scan.file, "file", "a readable file", f"{type(error).__name__}: {error}"))
 
 
@@ -140,6 +143,8 @@ def _feed(parser: expat.XMLParserType, file: BinaryIO, packed: int, scan: XmlSca
     """Feed a file to the parser in pieces of bounded size."""
     total = 0
     while data := file.read(_CHUNK):
+        if not total and scan.outside_doctype:
+            data = _PLAIN_DOCTYPE.sub(lambda found: re.sub(rb"[^\r\n]", b" ", found[0]), data, count=1)
         total += len(data)
         if total > MAX_XML_BYTES or total > max(packed * MAX_RATIO, _RATIO_FREE_BYTES):
             scan.stop("size", f"at most {MAX_XML_BYTES} bytes and {MAX_RATIO} times the packed size", "more")
