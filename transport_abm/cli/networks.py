@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +21,7 @@ from transport_abm.cli.show import (
     print_json,
     print_table,
 )
-from transport_abm.core.errors import ConvergenceWarning, Fault, NetworkError, StoreError
+from transport_abm.core.errors import Fault, NetworkError, StoreError
 
 if TYPE_CHECKING:
     from transport_abm.core.vocabulary import Period
@@ -77,6 +76,8 @@ WORDS = {
     "problem": ("Problem", "问题"), "gap": ("Relative gap", "相对间隙"), "sweeps": ("Sweeps", "扫描次数"),
     "beckmann": ("Beckmann sum", "Beckmann值"), "total_time": ("Total time", "总时间"),
     "seconds": ("Seconds", "用时（秒）"), "unit": ("Unit of time", "时间单位"), "own": ("the file's own", "文件自身单位"),
+    "not_converged": ("warning: not converged: relative gap {gap:.3g} after {sweeps} sweeps",
+                      "警告：未收敛：{sweeps} 次扫描后相对间隙为 {gap:.3g}"),
     "hours": ("h", "小时"), "no_problem": ("none found", "未发现"),
 }  # fmt: skip
 
@@ -175,8 +176,8 @@ def assign_command(
     else:
         _print([(word(name, language), _shown(value)) for name, value in facts.items()], language)
     if not flows.converged:
-        text = f"not converged: relative gap {flows.relative_gap:.3g} after {flows.iterations} sweeps"
-        warnings.warn(text, ConvergenceWarning, stacklevel=1)
+        text = word("not_converged", language).format(gap=flows.relative_gap, sweeps=flows.iterations)
+        notes.print(text, markup=False, soft_wrap=True)
         raise typer.Exit(1)
 
 
