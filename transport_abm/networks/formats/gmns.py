@@ -3,8 +3,9 @@
 A folder or zip file with ``node.csv`` and ``link.csv``; ``config.csv``, ``zone.csv``, ``use_group.csv`` and
 ``demand.csv`` (o_zone_id, d_zone_id, volume) where they are there. Capacity is that of a lane. Units of length and
 speed stand in ``config.csv`` or are given; they are never guessed. Beyond the specification, columns that
-path4gmns and DTALite use are read where they are there: ``vdf_alpha``, ``vdf_beta``, ``vdf_fftt`` [min], with or without a 1
-at the end; and two of our own, ``preload_pcuh`` and ``fixed_cost_s``.
+path4gmns and DTALite use are read where they are there: ``VDF_alpha1``, ``VDF_beta1``, ``VDF_fftt1`` [min], in any case and
+with or without the 1; and three of our own, ``preload_pcuh``, ``fixed_cost_s`` and ``mean_lanes`` (where lanes are no
+whole number; ``lanes`` times ``capacity`` is the link's capacity all the same).
 """
 
 from __future__ import annotations
@@ -230,11 +231,12 @@ def _link_columns(
     is_open = _open_to_cars(link, groups) & ~no_lane
     if not is_open.any():
         faults.append(Fault(link.file, "allowed_uses", f"links for one of {sorted(CAR_USES)}", "none"))
+    nowhere = np.zeros(link.rows, bool)
     length = _column(link, "length", 0, 1e9, faults, needed=is_open) * sizes[0]
     speed = _column(link, "free_speed", 0, 1e4, faults, needed=is_open, default=1.0, above=True) * sizes[1]
     lanes = _column(link, "lanes", 0, 1e3, faults, needed=is_open)
+    mean_lanes = _column(link, "mean_lanes", 0, 1e3, faults, needed=nowhere)
     capacity = _column(link, "capacity", 0, 1e12, faults, needed=is_open, default=1.0, above=True)
-    nowhere = np.zeros(link.rows, bool)
     toll = _column(link, "toll", 0, 1e9, faults, needed=nowhere)
     if toll.any() and not reading.toll_factor:
         notes.append("tolls are left out of the cost: give --toll-factor")
@@ -251,7 +253,7 @@ def _link_columns(
     return {
         "length_m": length,
         "free_speed_kmh": speed,
-        "lanes": lanes,
+        "lanes": np.where(mean_lanes > 0, mean_lanes, lanes),
         "toll": toll,
         "free_time_s": np.where(is_open, free, np.inf),
         "capacity_pcuh": np.where(is_open, capacity * lanes, 1.0),

@@ -3,7 +3,8 @@
 ``config.csv`` (kilometres, km/h), ``node.csv`` (x, y, zone, and whether it is the centroid of a zone), ``link.csv``
 (capacity of a lane; shapes as well-known text), ``demand.csv`` if there is demand, ``link_performance.csv`` if there
 are results. What the specification has no field for stands in columns of its own, so that ``read_gmns`` gives back the
-same network: see there.
+same network: see there. The names of delay functions (``VDF_alpha1`` and so on) are those that path4gmns reads;
+``VDF_cap1`` is the capacity of all lanes [pcu/h], which that tool prefers to whole numbers a lane.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ def write_gmns(roads: RoadFile, folder: Path, results: LinkResults | None = None
 
 _LINK = (
     "link_id", "from_node_id", "to_node_id", "directed", "length", "facility_type", "capacity", "free_speed",
-    "lanes", "allowed_uses", "toll", "vdf_alpha", "vdf_beta", "vdf_fftt", "preload_pcuh", "fixed_cost_s", "geometry",
+    "lanes", "allowed_uses", "toll", "VDF_alpha1", "VDF_beta1", "VDF_fftt1", "VDF_cap1",
+    "preload_pcuh", "fixed_cost_s", "mean_lanes", "geometry",
 )  # fmt: skip
 _PERFORMANCE = (
     "link_id", "from_node_id", "to_node_id", "year", "time_period", "volume", "travel_time", "speed",
@@ -116,16 +118,18 @@ def _links(roads: RoadFile, lanes: F64, speed: F64) -> Iterable[tuple[str, ...]]
     toll = roads.toll if roads.toll is not None else np.zeros(problem.n_links)
     for k in range(problem.n_links):
         lane = float(lanes[k])
-        # Whole numbers as the specification has them; a share of a lane, where a road has one, stays a share.
-        shown = f"{lane:.0f}" if lane == round(lane) else repr(lane)
+        # The specification has whole lanes; a road with a lane on part of its length keeps its mean beside them.
+        whole = max(round(lane), 1) if is_open[k] else 0
         yield (
             roads.link_name[k], roads.node_name[problem.tail[k]], roads.node_name[problem.head[k]], "true",
             repr(float(roads.length_m[k]) / 1000.0), facility[k],
-            repr(float(problem.capacity_pcuh[k]) / lane) if is_open[k] else "",
-            repr(float(speed[k])), shown if is_open[k] else "0", uses[k], _amount(toll[k]),
+            repr(float(problem.capacity_pcuh[k]) / whole) if is_open[k] else "",
+            repr(float(speed[k])), str(whole), uses[k], _amount(toll[k]),
             repr(float(problem.bpr_scale[k])), repr(float(problem.bpr_power[k])),
             repr(float(problem.free_time_s[k]) / 60.0) if is_open[k] else "",
-            _amount(problem.preload_pcuh[k]), _amount(problem.fixed_cost_s[k]), _line(roads.shapes, k),
+            repr(float(problem.capacity_pcuh[k])) if is_open[k] else "",
+            _amount(problem.preload_pcuh[k]), _amount(problem.fixed_cost_s[k]),
+            repr(lane) if lane != whole else "", _line(roads.shapes, k),
         )  # fmt: skip
 
 
