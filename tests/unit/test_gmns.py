@@ -14,8 +14,10 @@ from transport_abm.core.vocabulary import Period
 from transport_abm.networks.formats.city_roads import city_link_results, city_roads
 from transport_abm.networks.formats.gmns import read_gmns
 from transport_abm.networks.formats.gmns_write import write_gmns
+from transport_abm.networks.formats.queue_form import queue_network
 from transport_abm.networks.formats.reading import Reading
-from transport_abm.networks.formats.road_file import queue_links, road_problems
+from transport_abm.networks.formats.road_file import road_problems
+from transport_abm.networks.queues.network import queue_rules
 from transport_abm.networks.roads.assignment import assign_roads
 from transport_abm.networks.roads.connectors import build_connectors, connect
 from transport_abm.networks.roads.road_skims import road_problem
@@ -65,8 +67,9 @@ def test_capacity_is_that_of_all_lanes_and_units_are_the_config_s(tmp_path: Path
     assert roads.demand is not None and roads.demand.tolist() == [[0, 111], [5.5, 0]]
     text = " ".join(roads.notes)
     assert "1 links are closed" in text and "tolls are left out" in text and "BPR 1964" in text
-    links = queue_links(roads)
-    assert links.lanes[:2].tolist() == [2, 1] and np.isinf(links.free_time_s[2])
+    assert roads.lanes is not None and roads.lanes.tolist() == [2, 1, 0, 1]
+    ground = queue_network(roads, queue_rules(year_inputs(2021)))
+    assert np.isinf(ground.free_time_s[2]) and ground.storage_pcu[0] == pytest.approx(2 * 1609.344 / 7.5)
 
 
 def test_units_are_never_guessed_and_can_be_given(tmp_path: Path) -> None:

@@ -28,10 +28,12 @@ from transport_abm.networks.formats.link_results import (
 from transport_abm.networks.formats.matsim_network import read_matsim_network
 from transport_abm.networks.formats.matsim_plans import read_matsim_plans
 from transport_abm.networks.formats.open_roads import FileKind, file_kind, open_roads
+from transport_abm.networks.formats.queue_form import queue_network
 from transport_abm.networks.formats.reading import Reading
-from transport_abm.networks.formats.road_file import queue_links
 from transport_abm.networks.formats.tntp import read_tntp, read_tntp_network, read_tntp_trips
 from transport_abm.networks.formats.whole_files import whole_file, whole_folder
+from transport_abm.networks.queues.network import queue_rules
+from transport_abm.policy.inputs import year_inputs
 
 LAUGHS = "".join(f'<!ENTITY l{k} "{f"&l{k - 1};" * 10 if k else "ha"}">' for k in range(10))
 BOMBS = [
@@ -210,7 +212,7 @@ def test_a_file_without_units_keeps_its_own_and_is_no_ground_for_a_queue(tmp_pat
     roads = read_tntp(tmp_path / "net.tntp")
     assert not roads.in_seconds and not roads.in_metres and roads.problem.free_time_s.tolist() == [6, 8]
     with pytest.raises(NetworkError) as caught:
-        queue_links(roads)
+        queue_network(roads, queue_rules(year_inputs(2021)))
     assert len(caught.value.faults) == 3
     known = read_tntp(tmp_path / "net.tntp", reading=Reading(time_unit="min", length_unit="mi"))
     assert known.problem.free_time_s.tolist() == [360, 480] and known.length_m[0] == 5 * 1609.344

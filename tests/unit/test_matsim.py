@@ -18,7 +18,10 @@ from transport_abm.networks.formats.matsim_network import (
     write_matsim_network,
 )
 from transport_abm.networks.formats.matsim_plans import MatsimPlans, read_matsim_plans
+from transport_abm.networks.formats.queue_form import queue_network
 from transport_abm.networks.formats.road_file import RoadFile
+from transport_abm.networks.queues.day import run_day
+from transport_abm.networks.queues.network import queue_rules
 from transport_abm.policy.inputs import year_inputs
 
 NET = """<?xml version="1.0" encoding="UTF-8"?>
@@ -86,29 +89,39 @@ def test_a_network_is_read_with_capacities_per_hour_and_links_of_other_modes_clo
 
 def test_the_selected_plan_becomes_a_vehicle_with_routes_and_times(tmp_path: Path) -> None:
     found = plans(tmp_path)
-    v, names = found.vehicles, network(tmp_path).link_name
-    routes = [
-        [names[k] for k in v.route_link[v.route_indptr[r] : v.route_indptr[r + 1]]] for r in v.route.tolist()
-    ]
+    v, names = found.plans, network(tmp_path).link_name
+    routes = [[names[k] for k in found.routes.links_of(r)] for r in v.route.tolist()]
     assert found.vehicle_name == ("ann", "bob") and v.leg_indptr.tolist() == [0, 3, 4]
     # Three legs of Ann: given, given, and none to drive; one of Bob, from the link nearest to his house.
     assert routes == [["12", "23", "34"], ["41"], [], ["23"]]
-    assert [names[k] for k in v.start_link] == ["41", "34", "41", "12"]
-    assert v.earliest_s.tolist() == [7 * 3600 + 90, 0, 17 * 3600, 25 * 3600]
-    assert v.stop_s.tolist() == [0, 8 * 3600, 0, 0]
-    assert v.pcu.tolist() == [1, 1] and v.weight.tolist() == [1, 1] and v.vehicle_class.tolist() == [0, 0]
+    assert [names[k] for k in found.start_link] == ["41", "34", "41", "12"]
+    morning = 7 * 3600 + 90
+    assert v.earliest_cs.tolist() == [100 * time for time in (morning, morning, 17 * 3600, 25 * 3600)]
+    assert v.stop_cs.tolist() == [0, 100 * 8 * 3600, 0, 0]
+    assert v.kind.tolist() == [0, 0] and v.kinds.pcu.tolist() == [1] and v.kinds.weight.tolist() == [1]
     assert len(found.notes) == 3
 
 
 def test_a_walk_between_two_drives_lengthens_the_stop(tmp_path: Path) -> None:
     text = PLANS.replace('<leg mode="car"><route type="links">34 41</route></leg>', '<leg mode="walk" trav_time="00:02:00"/>'
         '<activity type="x" link="34" max_dur="00:03:00"/><leg mode="car"/>')  # fmt: skip
-    assert plans(tmp_path, text).vehicles.stop_s.tolist() == [0, 8 * 3600 + 300, 0, 0]
+    assert plans(tmp_path, text).plans.stop_cs.tolist() == [0, 100 * (8 * 3600 + 300), 0, 0]
+
+
+def test_the_queue_drives_plans_as_they_say_on_empty_roads(tmp_path: Path) -> None:
+    found = plans(tmp_path)
+    ground = queue_network(network(tmp_path), queue_rules(year_inputs(2021)))
+    day = run_day(ground, found.plans, found.routes)
+    begin, end = day.departure_cs / 100, day.arrival_cs / 100
+    np.testing.assert_allclose(begin[[0, 2, 3]], [7 * 3600 + 90, 17 * 3600, 25 * 3600])
+    assert begin[1] == end[0] + 8 * 3600
+    np.testing.assert_allclose(end - begin, [200, 50, 0, 50], atol=0.02)
 
 
 def test_the_older_form_of_plans_is_read(tmp_path: Path) -> None:
-    v = plans(tmp_path, OLD).vehicles
-    assert v.route_link.tolist() == [1] and v.start_link.tolist() == [0] and v.earliest_s.tolist() == [21_600]
+    found = plans(tmp_path, OLD)
+    assert found.routes.links_of(0).tolist() == [1] and found.start_link.tolist() == [0]
+    assert found.plans.earliest_cs.tolist() == [2_160_000]
 
 
 def test_a_missing_route_is_the_cheapest_way_on_the_empty_roads(tmp_path: Path) -> None:
@@ -124,10 +137,10 @@ def test_a_missing_route_is_the_cheapest_way_on_the_empty_roads(tmp_path: Path) 
     )
     (tmp_path / "p.xml").write_text(f"<population>{persons}</population>")
     found = read_matsim_plans(tmp_path / "p.xml", roads)
-    v, problem = found.vehicles, roads.problem
-    for name, r in zip(found.vehicle_name, v.route.tolist(), strict=True):
+    problem = roads.problem
+    for name, r in zip(found.vehicle_name, found.plans.route.tolist(), strict=True):
         a, b = map(int, name.split("-"))
-        links = v.route_link[v.route_indptr[r] : v.route_indptr[r + 1]]
+        links = found.routes.links_of(r)
         chain = [a, *links.tolist()]
         assert chain[-1] == b
         assert (problem.head[chain[:-1]] == problem.tail[chain[1:]]).all()
@@ -197,6 +210,12 @@ def test_a_network_without_links_for_cars_is_refused(tmp_path: Path) -> None:
         ('end_time="17:00"', 'end_time="17:99"', "person ann, activity 4 end_time: expected hh:mm:ss"),
         ('end_time="25:00:00"', "", "person bob, leg 1: expected an activity before it with end_time"),
         ('trav_time="00:01:00"', 'trav_time="-1"', "person ann, leg 1 trav_time"),
+        (
+            'link="34" max_dur="08:00:00"',
+            'link="34" max_dur="720:00:00"/><leg mode="w" trav_time="99"/>'
+            '<activity type="x" link="34" max_dur="720:00:00"',
+            "person ann, leg 4: expected times within 30 days",
+        ),
         ('link="34" max_dur="08:00:00"', 'link="34"', "person ann, leg 3: expected an activity before it"),
         ('x="500" y="-10"', 'x="500"', "person bob, leg 1: expected activities with a link, or x and y"),
         ('x="500" y="-10"', 'x="inf" y="0"', "person bob, leg 1: expected activities with a link"),

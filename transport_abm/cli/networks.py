@@ -271,7 +271,7 @@ def _facts(opened: OpenedRoads) -> dict[str, Any]:
     if roads.demand is not None:
         facts |= {"demand": float(roads.demand.sum()), "pairs": int((roads.demand > 0).sum())}
     if plans is not None:
-        facts |= {"vehicles": len(plans.vehicle_name), "legs": len(plans.vehicles.route)}
+        facts |= {"vehicles": len(plans.vehicle_name), "legs": plans.plans.n_legs}
     return facts
 
 

@@ -29,7 +29,8 @@ from transport_abm.networks.roads.road_problem import RoadProblem
 CAR = "car"
 """Mode of the vehicles; a link without the attribute is open to it."""
 _CRS = "coordinateReferenceSystem"
-_MOST_TIME_S = 30 * 86_400
+MOST_TIME_S = 30 * 86_400
+"""Latest time of a plan [s]."""
 _UNDEFINED = frozenset({"", "undefined"})
 
 
@@ -199,7 +200,7 @@ def clock_s(text: str) -> float | None:
     if len(values) > 1 and max(values[1:]) >= 60:
         return None
     seconds = values[0] if len(values) == 1 else 3600 * values[0] + 60 * values[1] + sum(values[2:])
-    return seconds if seconds <= _MOST_TIME_S else None
+    return seconds if seconds <= MOST_TIME_S else None
 
 
 def is_undefined(text: str | None) -> bool:

@@ -19,10 +19,11 @@ import shapely
 
 from transport_abm.core.errors import Fault, NetworkError
 from transport_abm.core.vocabulary import VehicleClass
-from transport_abm.networks.city import F64, I32
-from transport_abm.networks.formats.matsim_network import CAR, clock_s, is_undefined
-from transport_abm.networks.formats.road_file import RoadFile, VehiclePlans, stop_at
+from transport_abm.networks.city import F64, I32, I64
+from transport_abm.networks.formats.matsim_network import CAR, MOST_TIME_S, clock_s, is_undefined
+from transport_abm.networks.formats.road_file import RoadFile, stop_at
 from transport_abm.networks.formats.xml_scan import XmlScan, scan_xml
+from transport_abm.networks.queues.plans import Plans, Routes, VehicleKinds, build_routes
 from transport_abm.networks.roads.hierarchy import hierarchy_of
 
 NO_LINK = -1
@@ -30,9 +31,13 @@ NO_LINK = -1
 
 @dataclass(frozen=True)
 class MatsimPlans:
-    """Vehicles of a population."""
+    """Vehicles of a population, as the spatial queue takes them; rows of links are those of the network."""
 
-    vehicles: VehiclePlans
+    plans: Plans
+    """One simulated vehicle of one passenger-car unit a driver."""
+    routes: Routes
+    start_link: I32
+    """By leg: link at whose head the vehicle stands before it."""
     vehicle_name: tuple[str, ...]
     """Ids of the persons who drive, by vehicle."""
     notes: tuple[str, ...]
@@ -75,14 +80,15 @@ def read_matsim_plans(path: Path, roads: RoadFile, mode: str = CAR) -> MatsimPla
     if count := len(scan.from_spot) + len(scan.to_spot):
         notes.append(f"{count} ends of legs have no link and are put on the nearest one")
     indptr, link = _routes(scan, roads, start, end, notes)
-    n = len(scan.vehicle_name)
-    vehicles = VehiclePlans(
-        route_indptr=indptr, route_link=link, leg_indptr=np.array(scan.leg_indptr, np.int64),
-        route=np.arange(len(start), dtype=np.int32), start_link=start,
-        earliest_s=np.array(scan.earliest_s, np.int32), stop_s=np.array(scan.stop_s, np.int32),
-        vehicle_class=np.full(n, VehicleClass.PRIVATE_CAR, np.int8), pcu=np.ones(n), weight=np.ones(n),
+    kinds = VehicleKinds(np.full(1, VehicleClass.PRIVATE_CAR, np.int8), np.ones(1), np.ones(1, np.int32))
+    plans = Plans(
+        leg_indptr=np.array(scan.leg_indptr, np.int64), route=np.arange(len(start), dtype=np.int32),
+        earliest_cs=np.array(scan.earliest_cs, np.int32), stop_cs=np.array(scan.stop_cs, np.int32),
+        kind=np.zeros(len(scan.vehicle_name), np.int8), kinds=kinds,
     )  # fmt: skip
-    return MatsimPlans(vehicles, tuple(scan.vehicle_name), tuple(notes))
+    return MatsimPlans(
+        plans, build_routes(indptr, link, copy=False), start, tuple(scan.vehicle_name), tuple(notes)
+    )
 
 
 class _Activity(NamedTuple):
@@ -123,7 +129,7 @@ class _PlanScan(XmlScan):
         self.n_without_drive = 0
         self.vehicle_name: list[str] = []
         self.leg_indptr = array("q", [0])
-        self.earliest_s, self.stop_s = array("i"), array("i")
+        self.earliest_cs, self.stop_cs = array("i"), array("i")
         self.from_link, self.to_link = array("i"), array("i")
         self.from_spot: dict[int, tuple[float, float]] = {}
         self.to_spot: dict[int, tuple[float, float]] = {}
@@ -201,9 +207,14 @@ class _PlanScan(XmlScan):
                 before, after = plan[k - 1], plan[k + 1]
                 assert isinstance(before, _Activity) and isinstance(after, _Activity)
                 self.take_leg(name, part, (before.attributes, after.attributes))
-                self.earliest_s.append(round(clock or 0.0))
+                # A leg whose time follows from the arrival before it is not due before that leg was.
+                if max(clock or 0.0, since or 0.0) > MOST_TIME_S:
+                    self.fault(name, "times within 30 days", "durations that add up to more")
+                    clock, since = 0.0, 0.0
+                due = max(round(100 * (clock or 0.0)), self.earliest_cs[-1] if legs else 0)
+                self.earliest_cs.append(due)
                 # Before its first leg the vehicle has arrived nowhere.
-                self.stop_s.append(round(since or 0.0) if legs else 0)
+                self.stop_cs.append(round(100 * (since or 0.0)) if legs else 0)
                 clock, since, legs = None, 0.0, legs + 1
                 continue
             text = part.attributes.get("trav_time")
@@ -299,9 +310,7 @@ def _on_links(roads: RoadFile, links: array[int], spots: Mapping[int, tuple[floa
     return out
 
 
-def _routes(
-    scan: _PlanScan, roads: RoadFile, start: I32, end: I32, notes: list[str]
-) -> tuple[np.ndarray[Any, np.dtype[np.int64]], I32]:
+def _routes(scan: _PlanScan, roads: RoadFile, start: I32, end: I32, notes: list[str]) -> tuple[I64, I32]:
     """Links driven by each leg: as given, or the cheapest way on the empty roads."""
     problem = roads.problem
     ways = None

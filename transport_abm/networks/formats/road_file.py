@@ -16,7 +16,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from transport_abm.core.errors import Fault, NetworkError
-from transport_abm.networks.city import F64, I8, I32, I64
+from transport_abm.networks.city import F64, I32, I64
 from transport_abm.networks.roads.assignment import skim_roads
 from transport_abm.networks.roads.connectors import join_zones
 from transport_abm.networks.roads.road_problem import RoadProblem
@@ -82,76 +82,6 @@ class RoadFile:
     def open(self) -> NDArray[np.bool_]:
         """By link: whether cars may use it."""
         return np.isfinite(self.problem.free_time_s)
-
-
-class QueueLinks(NamedTuple):
-    """Links as a queue needs them; rows of the file."""
-
-    tail: I32
-    head: I32
-    length_m: F64
-    free_time_s: F64
-    """Infinite where closed to cars [s]."""
-    capacity_pcuh: F64
-    lanes: F64
-
-
-class VehiclePlans(NamedTuple):
-    """Vehicles with their legs in order: a route, and when it may begin.
-
-    Leg ``k`` drives links ``route_link[route_indptr[route[k]]:route_indptr[route[k] + 1]]``, each from its tail to its
-    head. It begins at ``earliest_s[k]``, or ``stop_s[k]`` after the vehicle's leg before has arrived, whichever is
-    later.
-    """
-
-    route_indptr: I64
-    route_link: I32
-    leg_indptr: I64
-    """Legs of vehicle v: ``leg_indptr[v]:leg_indptr[v + 1]``."""
-    route: I32
-    start_link: I32
-    """By leg: link at whose head the vehicle stands before it, not driven; -1 if unknown."""
-    earliest_s: I32
-    stop_s: I32
-    vehicle_class: I8
-    pcu: F64
-    weight: F64
-    """Vehicles that one row stands for."""
-
-
-def queue_links(roads: RoadFile) -> QueueLinks:
-    """Links of a file for the spatial queue.
-
-    Parameters
-    ----------
-    roads
-        Network.
-
-    Returns
-    -------
-    QueueLinks
-        Rows of the file.
-
-    Raises
-    ------
-    NetworkError
-        If the file does not say in which unit its times or lengths are, or has no lanes.
-    """
-    faults = [
-        Fault(roads.name, field, expected, "none")
-        for given, field, expected in (
-            (roads.in_seconds, "unit of time", "a unit (--time-unit)"),
-            (roads.in_metres, "unit of length", "a unit (--length-unit)"),
-            (roads.lanes is not None, "lanes", "lanes by link, which this format does not have"),
-        )
-        if not given
-    ]
-    if faults or roads.lanes is None:
-        raise NetworkError(faults)
-    problem = roads.problem
-    return QueueLinks(
-        problem.tail, problem.head, roads.length_m, problem.free_time_s, problem.capacity_pcuh, roads.lanes
-    )
 
 
 def join_zone_nodes(roads: RoadFile, zone: I32, node: I32, zone_name: Sequence[str]) -> RoadFile:
