@@ -212,8 +212,7 @@ def test_a_network_without_links_for_cars_is_refused(tmp_path: Path) -> None:
         ('trav_time="00:01:00"', 'trav_time="-1"', "person ann, leg 1 trav_time"),
         (
             'link="34" max_dur="08:00:00"',
-            'link="34" max_dur="720:00:00"/><leg mode="w" trav_time="99"/>'
-            '<activity type="x" link="34" max_dur="720:00:00"',
+            'link="34" max_dur="720:00:00"/><leg mode="w" trav_time="99"/><activity type="x" link="34" max_dur="720:00:00"',
             "person ann, leg 4: expected times within 30 days",
         ),
         ('link="34" max_dur="08:00:00"', 'link="34"', "person ann, leg 3: expected an activity before it"),
