@@ -18,8 +18,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from transport_abm.networks.city import F64
+from transport_abm.networks.formats.tntp import read_tntp_network, read_tntp_trips
 from transport_abm.networks.roads.assignment import RoadFlows, RoadProblem, assign_roads
-from transport_abm.networks.roads.tntp import read_tntp_network, read_tntp_trips
 
 SPEED_KMH = {"motorway": 80, "trunk": 70, "primary": 55, "secondary": 45, "tertiary": 35}
 CAPACITY_PCUH = {"motorway": 5800, "trunk": 5800, "primary": 2700, "secondary": 1400, "tertiary": 900}

@@ -168,7 +168,7 @@ WAY = '<way id="9"><nd ref="1"/><nd ref="2"/><tag k="highway" v="residential"/><
         (LAUGHS, "DOCTYPE"),
         (OUTSIDE, "DOCTYPE"),
         ("<osm>" + "<a>" * 50 + "</a>" * 50 + "</osm>", "nesting"),
-        ("<html><body/></html>", "osm at the top"),
+        ("<html><body/></html>", "osm or osmChange at the top"),
         ("<osm>" + NODE.replace("39.91", "nan") + WAY + "</osm>", "node 2 lat"),
         ("<osm>" + NODE.replace("39.91", "91") + WAY + "</osm>", "node 2 lat"),
         ("<osm>" + NODE.replace('lon="116.3"', 'lon="1e400"') + WAY + "</osm>", "node 1 lon"),

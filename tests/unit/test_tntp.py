@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from transport_abm.core.errors import NetworkError
-from transport_abm.networks.roads.tntp import (
+from transport_abm.networks.formats.tntp import (
     read_tntp_flow,
     read_tntp_network,
     read_tntp_nodes,

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from tests.naive_roads import beckmann
-from transport_abm.networks.roads.assignment import RoadProblem, assign_roads
-from transport_abm.networks.roads.tntp import (
+from transport_abm.networks.formats.tntp import (
     read_tntp_flow,
     read_tntp_network,
     read_tntp_nodes,
     read_tntp_trips,
 )
+from transport_abm.networks.roads.assignment import RoadProblem, assign_roads
 
 PUBLISHED = {
     "SiouxFalls": (4_231_335.28710744, 7_480_225.34),

@@ -1,4 +1,4 @@
-"""Command line: run scenarios, report on them, compare them; list targets, levers, parameters; build cities."""
+"""Command line: runs, reports, comparisons; lists of targets, levers, parameters; cities; networks of other tools."""
 
 from transport_abm.cli.main import main
 

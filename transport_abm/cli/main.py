@@ -33,7 +33,7 @@ def options(
 def main() -> None:
     """Run the command line; an expected error is one line a fault, never a traceback."""
     # Commands are imported here, so that a typing error in one does not cost the others' import time.
-    from transport_abm.cli import cities, ladder, ledger, listings, runs  # noqa: F401
+    from transport_abm.cli import cities, ladder, ledger, listings, networks, runs  # noqa: F401
 
     warnings.showwarning = _show_warning
     try:

@@ -69,8 +69,11 @@ def decode(data: bytes, file: str, limit: int = MAX_BYTES) -> str:
 class Columns:
     """Columns of one CSV table as text, with typed access that takes down faults."""
 
-    def __init__(self, file: str, text: str, needed: tuple[str, ...], faults: list[Fault]) -> None:
+    def __init__(
+        self, file: str, text: str, needed: tuple[str, ...], faults: list[Fault], longest: int = MAX_TEXT
+    ) -> None:
         self.file = file
+        self.longest = longest
         self.faults = faults
         self.column: dict[str, list[str]] = {}
         self.rows = 0
@@ -91,10 +94,10 @@ class Columns:
                 continue
             if not header:
                 header = [name.strip() for name in row]
-            elif len(row) != len(header) or any(len(cell) > MAX_TEXT for cell in row):
+            elif len(row) != len(header) or any(len(cell) > self.longest for cell in row):
                 got = f"{len(row)} cells" if len(row) != len(header) else "a cell too long"
                 self.fault(
-                    f"row {len(rows) + 2}", f"{len(header)} cells of at most {MAX_TEXT} characters", got
+                    f"row {len(rows) + 2}", f"{len(header)} cells of at most {self.longest} characters", got
                 )
                 rows.append((row + [""] * len(header))[: len(header)])
             else:

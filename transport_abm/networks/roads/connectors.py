@@ -94,20 +94,42 @@ def connect(problem: RoadProblem, connectors: Connectors, n_zones: int, inputs: 
         Zones are nodes 0 to ``n_zones`` - 1 and carry no through traffic; links of the roads keep their rows, connectors
         follow them, first outbound, then inbound.
     """
-    time = connectors.length_m / inputs["traffic.connector_kmh"] * 3.6
-    n = 2 * len(connectors)
+    time_s = connectors.length_m / inputs["traffic.connector_kmh"] * 3.6
+    return join_zones(problem, connectors.zone, connectors.node, time_s, n_zones)
+
+
+def join_zones(problem: RoadProblem, zone: I32, node: I32, time_s: F64, n_zones: int) -> RoadProblem:
+    """Put a node for each zone before the nodes of a problem, and links from and to its road nodes after its links.
+
+    Parameters
+    ----------
+    problem
+        Roads alone.
+    zone, node
+        Ends of each connector: row of the zone, and node of the roads.
+    time_s
+        Time on each connector [s].
+    n_zones
+        Number of zones.
+
+    Returns
+    -------
+    RoadProblem
+        As ``connect``.
+    """
+    n = 2 * len(zone)
 
     def longer(column: F64, value: float | F64) -> F64:
         return np.concatenate([column, np.broadcast_to(np.asarray(value, np.float64), n)])
 
-    ends: tuple[NDArray[np.int32], NDArray[np.int32]] = (connectors.zone, connectors.node + np.int32(n_zones))
+    ends: tuple[NDArray[np.int32], NDArray[np.int32]] = (zone, node + np.int32(n_zones))
     shift = np.int32(n_zones)
     return replace(
         problem,
         tail=np.concatenate([problem.tail + shift, ends[0], ends[1]]).astype(np.int32),
         head=np.concatenate([problem.head + shift, ends[1], ends[0]]).astype(np.int32),
         n_nodes=problem.n_nodes + n_zones,
-        free_time_s=longer(problem.free_time_s, np.tile(time, 2)),
+        free_time_s=longer(problem.free_time_s, np.tile(time_s, 2)),
         capacity_pcuh=longer(problem.capacity_pcuh, SPARE_CAPACITY),
         bpr_scale=longer(problem.bpr_scale, 0.0),
         bpr_power=longer(problem.bpr_power, 1.0),

@@ -91,6 +91,33 @@ def link_time_s(problem: RoadProblem, flow_pcuh: F64) -> F64:
     return time
 
 
+def beckmann_sum(problem: RoadProblem, flow_pcuh: F64) -> float:
+    """Sum over links of the integral of cost up to the flow: what an equilibrium makes smallest.
+
+    Parameters
+    ----------
+    problem
+        Links.
+    flow_pcuh
+        Flow by link without the preload [pcu/h].
+
+    Returns
+    -------
+    float
+        In the problem's unit of time, times vehicles per hour; closed links add nothing.
+
+    Notes
+    -----
+    Beckmann, McGuire and Winsten (1956).
+    """
+    power = problem.bpr_power + 1.0
+    base = problem.preload_pcuh / problem.capacity_pcuh
+    load = base + flow_pcuh / problem.capacity_pcuh
+    rise = problem.bpr_scale * problem.capacity_pcuh / power * (load**power - base**power)
+    free = np.where(np.isfinite(problem.free_time_s), problem.free_time_s, 0.0)
+    return float((free * (flow_pcuh + rise) + problem.fixed_cost_s * flow_pcuh).sum())
+
+
 def _first_bad(name: str, value: F64, good: NDArray[np.bool_], expected: str) -> list[Fault]:
     """One fault for a column with rows that are not good."""
     bad = np.flatnonzero(~good)

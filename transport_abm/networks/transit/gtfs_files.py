@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Container
 from pathlib import Path, PurePosixPath
 
 from transport_abm.core.errors import Fault, NetworkError
@@ -59,7 +60,7 @@ def read_feed(path: Path | str) -> dict[str, Columns]:
             name: read_text(place / name, MAX_MEMBER_BYTES) for name in TABLES if (place / name).is_file()
         }
     else:
-        texts = _read_zip(place)
+        texts = read_zip(place, TABLES, "a GTFS folder or zip file")
     faults += [
         Fault(place.name, name, "a table of the feed", "none") for name in _NEEDED if name not in texts
     ]
@@ -71,14 +72,34 @@ def read_feed(path: Path | str) -> dict[str, Columns]:
     return tables
 
 
-def _read_zip(place: Path) -> dict[str, str]:
-    """Read the needed members of a zip file."""
+def read_zip(place: Path, wanted: Container[str], expected: str) -> dict[str, str]:
+    """Read some members of a zip file as text.
+
+    Parameters
+    ----------
+    place
+        The file.
+    wanted
+        Names of the members that are read.
+    expected
+        What the file should be, for the message of a fault.
+
+    Returns
+    -------
+    dict
+        Text by name; members that the file does not hold are left out.
+
+    Raises
+    ------
+    NetworkError
+        If the file cannot be read or means harm.
+    """
     try:
         with zipfile.ZipFile(place) as archive:
             _check_names(place.name, archive.infolist())
             total, texts = 0, {}
             for info in archive.infolist():
-                if info.filename in TABLES:
+                if info.filename in wanted:
                     data = _read_member(archive, info, place.name, MAX_TOTAL_BYTES - total)
                     total += len(data)
                     texts[info.filename] = decode(data, info.filename)
@@ -95,7 +116,7 @@ def _read_zip(place: Path) -> dict[str, str]:
         zlib.error,
     ) as error:
         got = f"{type(error).__name__}: {str(error)[:80]}"
-        raise NetworkError(Fault(place.name, "file", "a GTFS folder or zip file", got)) from None
+        raise NetworkError(Fault(place.name, "file", expected, got)) from None
 
 
 def _check_names(file: str, members: list[zipfile.ZipInfo]) -> None:

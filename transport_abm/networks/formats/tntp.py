@@ -8,17 +8,33 @@ numbered from 1 in the files and from 0 here; nodes below ``FIRST THRU NODE`` ca
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from transport_abm.core.errors import Fault, NetworkError
+from transport_abm.networks.cities.csv_files import MAX_BYTES
 from transport_abm.networks.city import F64, I32
+from transport_abm.networks.formats.reading import LENGTH_M, TIME_S, Reading, unit
+from transport_abm.networks.formats.road_file import RoadFile, stop_at
 from transport_abm.networks.roads.road_problem import RoadProblem
 
-MOST_FAULTS = 20
-"""Faults named of one file; the rest are counted."""
+T = TypeVar("T")
+
+MOST_ZONES, MOST_NODES = 20_000, 50_000_000
+"""Sizes for which the tables fit in memory; a wrong figure in a file must not ask for more."""
+_RANGES: tuple[tuple[int, str, str, Callable[[float], bool]], ...] = (
+    (2, "capacity", "more than 0", lambda value: value > 0),
+    (3, "length", "0 or more", lambda value: value >= 0),
+    (4, "free flow time", "0 or more", lambda value: value >= 0),
+    (5, "B", "0 or more", lambda value: value >= 0),
+    (6, "power", "0, or 1 or more", lambda value: value == 0 or value >= 1),
+    (8, "toll", "0 or more", lambda value: value >= 0),
+)
+"""Fields of a link that are bounded: place, name, expected."""
 TRIP_SUM_TOLERANCE = 1e-3
 """Largest difference between the trips and <TOTAL OD FLOW>, as a share: published totals are rounded."""
 
@@ -71,6 +87,83 @@ class TntpNetwork:
         )
 
 
+def read_tntp(
+    path: Path, trips: Path | None = None, nodes: Path | None = None, reading: Reading | None = None
+) -> RoadFile:
+    """Read a network with its trips and coordinates.
+
+    Parameters
+    ----------
+    path
+        Network (``*_net.tntp``).
+    trips
+        Trips between its zones (``*_trips.tntp``).
+    nodes
+        Coordinates (``*_node.tntp``).
+    reading
+        Units of time and length, which the files do not give, and the costs of toll and length in the file's unit of
+        time. Without a unit, times or lengths stay in the file's own.
+
+    Returns
+    -------
+    RoadFile
+        Links in the order of the file. The format has no lanes.
+
+    Raises
+    ------
+    NetworkError
+        If a file is missing, cut short or malformed, or the files do not fit each other.
+    """
+    reading = reading or Reading()
+    faults: list[Fault | str] = []
+    second = unit(TIME_S, reading.time_unit, "tntp", "--time-unit", faults) if reading.time_unit else 1.0
+    metre = (
+        unit(LENGTH_M, reading.length_unit, "tntp", "--length-unit", faults) if reading.length_unit else 1.0
+    )
+    network = _tried(read_tntp_network, path, faults)
+    demand = _tried(read_tntp_trips, trips, faults)
+    place = _tried(read_tntp_nodes, nodes, faults)
+    if network is not None:
+        n, n_nodes = network.n_zones, network.n_nodes
+        if demand is not None and len(demand) != n:
+            faults.append(Fault(str(trips), "<NUMBER OF ZONES>", f"{n}, as the network", str(len(demand))))
+        if place is not None and len(place[0]) != n_nodes:
+            faults.append(
+                Fault(str(nodes), "Node", f"1 to {n_nodes}, as the network", f"{len(place[0])} nodes")
+            )
+    stop_at(faults)
+    assert network is not None
+    notes = []
+    if network.toll.any() and not reading.toll_factor:
+        notes.append("tolls are left out of the cost: give --toll-factor")
+    if demand is not None:
+        notes.append("trips are taken per the period of the capacities")
+    x, y = place if place is not None else (None, None)
+    return RoadFile(
+        name=Path(path).name,
+        problem=network.problem(
+            time_unit_s=second, toll_factor=reading.toll_factor, distance_factor=reading.distance_factor
+        ),
+        node_name=tuple(str(k + 1) for k in range(network.n_nodes)),
+        link_name=tuple(str(k + 1) for k in range(len(network.tail))),
+        zone_name=tuple(str(k + 1) for k in range(network.n_zones)),
+        zone_node=np.arange(network.n_zones, dtype=np.int32),
+        length_m=network.length * metre, x=x, y=y, toll=network.toll, demand=demand,
+        in_seconds=reading.time_unit is not None, in_metres=reading.length_unit is not None, notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _tried(read: Callable[[Path], T], path: Path | None, faults: list[Fault | str]) -> T | None:
+    """What is read, or None with its faults; None where there is no file."""
+    if path is None:
+        return None
+    try:
+        return read(path)
+    except NetworkError as error:
+        faults += error.faults
+        return None
+
+
 def read_tntp_network(path: Path) -> TntpNetwork:
     """Read a ``*_net.tntp`` file.
 
@@ -95,7 +188,7 @@ def read_tntp_network(path: Path) -> TntpNetwork:
         _count(path, meta, name, faults)
         for name in ("NUMBER OF ZONES", "NUMBER OF NODES", "NUMBER OF LINKS", "FIRST THRU NODE")
     )
-    _stop(faults)
+    stop_at(faults)
     rows = [_numbers(path, number, text, 10, faults) for number, text in lines]
     table = np.array([row[:10] for row in rows if row is not None], float).reshape(-1, 10)
     if not faults and len(table) != n_links:
@@ -108,7 +201,15 @@ def read_tntp_network(path: Path) -> TntpNetwork:
             for node in (row or [])[:2]
             if not (node == int(node) and 1 <= node <= n_nodes)
         ]
-    _stop(faults)
+        faults += [
+            Fault(str(path), f"line {number}, {name}", expected, f"{row[place]:g}")
+            for place, name, expected, good in _RANGES
+            if row is not None and not good(row[place])
+        ]
+    for name, count, most in (("ZONES", n_zones, n_nodes), ("NODES", n_nodes, MOST_NODES)):
+        if count > most:
+            faults.append(Fault(str(path), f"<NUMBER OF {name}>", f"at most {most}", str(count)))
+    stop_at(faults)
     return TntpNetwork(
         n_zones, n_nodes, through - 1,
         (table[:, 0] - 1).astype(np.int32), (table[:, 1] - 1).astype(np.int32),
@@ -137,7 +238,9 @@ def read_tntp_trips(path: Path) -> F64:
     faults: list[Fault | str] = []
     meta, lines = _split(path, faults)
     n_zones = _count(path, meta, "NUMBER OF ZONES", faults)
-    _stop(faults)
+    if n_zones > MOST_ZONES:
+        faults.append(Fault(str(path), "<NUMBER OF ZONES>", f"at most {MOST_ZONES}", str(n_zones)))
+    stop_at(faults)
     trips = np.zeros((n_zones, n_zones))
     origin = -1
     for number, text in lines:
@@ -162,7 +265,7 @@ def read_tntp_trips(path: Path) -> F64:
     total = _number(meta.get("TOTAL OD FLOW", ""))
     if not faults and total is not None and abs(trips.sum() - total) > TRIP_SUM_TOLERANCE * total:
         faults.append(Fault(str(path), "trips", f"{total:g} in all, as <TOTAL OD FLOW>", f"{trips.sum():g}"))
-    _stop(faults)
+    stop_at(faults)
     return trips
 
 
@@ -205,7 +308,7 @@ def read_tntp_flow(path: Path, network: TntpNetwork) -> tuple[F64, F64]:
     missing = int(np.isnan(flow).sum())
     if missing and not faults:
         faults.append(Fault(str(path), "links", f"{len(place)} rows, one a link", f"{missing} links missing"))
-    _stop(faults)
+    stop_at(faults)
     return flow, cost
 
 
@@ -230,7 +333,7 @@ def read_tntp_nodes(path: Path) -> tuple[F64, F64]:
     faults: list[Fault | str] = []
     _, lines = _split(path, faults, has_meta=False)
     rows = [_numbers(path, number, text, 3, faults) for number, text in _without_header(lines)]
-    _stop(faults)
+    stop_at(faults)
     table = np.array(rows, float).reshape(-1, 3)
     order = np.argsort(table[:, 0])
     if not np.array_equal(table[order, 0], np.arange(1, len(table) + 1)):
@@ -243,6 +346,8 @@ def _split(
 ) -> tuple[dict[str, str], list[tuple[int, str]]]:
     """Metadata by name, and the numbered lines after it without comments and blanks."""
     try:
+        if Path(path).stat().st_size > MAX_BYTES:
+            raise NetworkError(Fault(str(path), "size", f"at most {MAX_BYTES} bytes", "more"))
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise NetworkError(Fault(str(path), "file", "a readable file", str(error.strerror))) from error
@@ -274,7 +379,7 @@ def _without_header(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
 def _count(path: Path, meta: dict[str, str], name: str, faults: list[Fault | str]) -> int:
     """A positive whole number of the metadata."""
     text = meta.get(name)
-    if text is None or not text.isdecimal() or int(text) < 1:
+    if text is None or not text.isdecimal() or len(text) > 12 or int(text) < 1:
         faults.append(
             Fault(str(path), f"<{name}>", "a whole number, 1 or more", repr(text) if text else "none")
         )
@@ -309,14 +414,7 @@ def _numbers(path: Path, number: int, text: str, least: int, faults: list[Fault 
 def _zone(path: Path, where: str, text: str, n_zones: int, faults: list[Fault | str]) -> int:
     """Row of a zone written from 1; -1, with a fault, if it is not one."""
     name = text.strip()
-    if name.isdecimal() and 1 <= int(name) <= n_zones:
+    if name.isdecimal() and len(name) <= 12 and 1 <= int(name) <= n_zones:
         return int(name) - 1
     faults.append(Fault(str(path), where, f"a zone from 1 to {n_zones}", name or "none"))
     return -1
-
-
-def _stop(faults: list[Fault | str]) -> None:
-    """Raise what was found so far."""
-    if faults:
-        rest = len(faults) - MOST_FAULTS
-        raise NetworkError(faults[:MOST_FAULTS] + ([f"... and {rest} more"] if rest > 0 else []))

@@ -1,0 +1,206 @@
+"""The commands about networks of other tools: what they print and write, and how they refuse what is wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from tests.e2e.test_command_line import in_process, one_line_each, refused
+from tests.tiny import tiny_city
+from tests.tiny_runs import tiny_case
+from tests.unit.test_gmns import TABLES, write
+from tests.unit.test_matsim import NET, PLANS
+from transport_abm.cli.city_table import finding_text
+from transport_abm.core.vocabulary import Period
+from transport_abm.model import run
+from transport_abm.networks.cities.city_files import write_city
+from transport_abm.networks.formats.gmns import read_gmns
+from transport_abm.networks.formats.link_results import read_link_results
+from transport_abm.networks.formats.matsim_network import read_matsim_network
+
+FORMATS = Path(__file__).resolve().parents[2] / "transport_abm" / "networks" / "formats"
+BRAESS = """<NUMBER OF ZONES> 2
+<NUMBER OF NODES> 4
+<FIRST THRU NODE> 3
+<NUMBER OF LINKS> 5
+<END OF METADATA>
+1 3 1 1 1e-9 1e10 1 0 0 1;
+1 4 1 1 50 0.02 1 0 0 1;
+3 2 1 1 50 0.02 1 0 0 1;
+4 2 1 1 1e-9 1e10 1 0 0 1;
+3 4 1 1 10 0.1 1 0 0 1;
+"""
+SIX = "<NUMBER OF ZONES> 2\n<TOTAL OD FLOW> 6\n<END OF METADATA>\nOrigin 1\n2 : 6;\n"
+
+
+@pytest.fixture
+def braess(tmp_path: Path) -> Path:
+    """A folder with the network of Braess (1968) and six trips."""
+    (tmp_path / "net.tntp").write_text(BRAESS)
+    (tmp_path / "trips.tntp").write_text(SIX)
+    return tmp_path
+
+
+def test_an_equilibrium_is_printed_with_its_gap_times_and_sum(braess: Path) -> None:
+    done = in_process("network", "assign", "net.tntp", "trips.tntp", "--gap", "1e-10", "--json", cwd=braess)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    # V-05: six travellers, 92 each; the sum of integrals is 2 * (5 * 16 + 50 * 2 + 2) + 10 * 2 + 2.
+    assert facts["total_time"] == pytest.approx(6 * 92, rel=1e-8)
+    assert facts["beckmann"] == pytest.approx(386, rel=1e-8)
+    assert facts["gap"] <= 1e-10 and facts["converged"] and facts["unit"] == "the file's own"
+    assert (facts["nodes"], facts["links"], facts["zones"], facts["demand"]) == (4, 5, 2, 6)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_flows_are_written_by_the_names_of_the_file(braess: Path, suffix: str) -> None:
+    done = in_process(
+        "network", "assign", "net.tntp", "trips.tntp", "--gap", "1e-10", "--out", f"o.{suffix}",
+        "--time-unit", "min", "-l", "zh", cwd=braess,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "总时间" in done.stdout and "9.2" in done.stdout
+    if suffix == "csv":
+        with (braess / "o.csv").open() as file:
+            rows = list(csv.DictReader(file))
+    else:
+        table = pq.read_table(braess / "o.parquet")
+        assert table.schema.field("time").metadata == {b"unit": b"s"}
+        rows = table.to_pylist()
+    assert [(row["link"], row["tail"], row["head"]) for row in rows[:2]] == [("1", "1", "3"), ("2", "1", "4")]
+    np.testing.assert_allclose([float(row["flow"]) for row in rows], [4, 2, 2, 4, 2], rtol=1e-6)
+    np.testing.assert_allclose([float(row["time"]) for row in rows], [2400, 3120, 3120, 2400, 720], rtol=1e-6)
+
+
+def test_a_gap_that_is_not_reached_is_an_exit_code_of_one(braess: Path) -> None:
+    done = in_process(
+        "network", "assign", "net.tntp", "trips.tntp", "--gap", "1e-12", "--iterations", "1", cwd=braess
+    )
+    assert done.returncode == 1 and "not converged" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_published_optimum_comes_out_of_the_command(shared_data: Path, tmp_path: Path) -> None:
+    files = [shared_data / "tntp" / f"SiouxFalls_{part}.tntp" for part in ("net", "trips")]
+    facts = json.loads(
+        in_process("network", "assign", *files, "--gap", "1e-8", "--json", cwd=tmp_path).stdout
+    )
+    assert facts["gap"] <= 1e-8
+    assert facts["beckmann"] == pytest.approx(4_231_335.28710744, rel=2e-8)
+    assert facts["total_time"] == pytest.approx(7_480_225.34, rel=1e-6)
+
+
+def test_a_check_prints_sizes_notes_and_problems_in_both_languages(tmp_path: Path) -> None:
+    write(tmp_path / "net", link=TABLES["link.csv"].replace("false", "true"))
+    (tmp_path / "n.xml").write_text(NET)
+    (tmp_path / "p.xml").write_text(PLANS)
+    english = in_process("network", "check", "net", cwd=tmp_path)
+    assert english.returncode == 0, english.stderr
+    for words in (
+        "GMNS",
+        "116.5",
+        "1 nodes that cars can enter and not leave",
+        "tolls are left out",
+        "1 pairs of zones",
+    ):
+        assert words in english.stdout
+    chinese = in_process("network", "check", "net", "--language", "zh", cwd=tmp_path).stdout
+    for words in (
+        "出行量",
+        "1 个节点汽车只能进不能出",
+        "费用不含通行费",
+        "1 个小区对（共 5.5 次出行）没有通路",
+    ):
+        assert words in chinese
+    facts = json.loads(in_process("network", "check", "p.xml", "n.xml", "--json", cwd=tmp_path).stdout)
+    assert (facts["nodes"], facts["links"], facts["open"], facts["zones"]) == (4, 5, 4, 0)
+    assert (
+        (facts["vehicles"], facts["legs"]) == (2, 4) and len(facts["notes"]) == 5 and facts["problems"] == []
+    )
+    assert "未发现" in in_process("network", "check", "n.xml", "-l", "zh", cwd=tmp_path).stdout
+
+
+def test_every_remark_on_a_network_is_known_in_chinese() -> None:
+    beginning = r"(?:notes\.append\(|notes = \[|found\.append\(|return \[|notes=\(\*roads\.notes, )"
+    found = set()
+    for path in FORMATS.glob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        found |= set(re.findall(beginning + r'\s*f?"([^"<]+)"', source)) - {"{count} {what}"}
+        found |= {"{count} " + text for text in re.findall(r'\.sum\(\)\), "((?:nodes|links) [^"]+)"', source)}
+    assert len(found) == 19
+    for text in found:
+        shown = finding_text(re.sub(r"\{[^}]+\}", "7.5", text), zh=True)
+        assert not shown.isascii(), text
+        assert shown.count("7.5") == text.count("{")
+
+
+def test_each_fault_is_one_line_and_no_traceback(braess: Path) -> None:
+    (braess / "bad.tntp").write_text(BRAESS.replace("1 4 1 1 50", "1 4 -1 1 nan").replace("3 2 1", "3 9 1"))
+    one_line_each(
+        in_process("network", "check", "bad.tntp", "none.xml", cwd=braess),
+        "none.xml",
+    )
+    one_line_each(
+        in_process("network", "check", "bad.tntp", cwd=braess), "line 7, field 5: expected a number, got nan",
+        "line 8: expected a node from 1 to 4, got 9",
+    )  # fmt: skip
+    one_line_each(
+        in_process("network", "assign", "net.tntp", cwd=braess), "demand: expected trips between zones"
+    )
+    (braess / "trips.tntp").write_text(SIX.replace("Origin 1\n2", "Origin 2\n1"))
+    refused(in_process("network", "assign", "net.tntp", "trips.tntp", cwd=braess), "a way over open links")
+    for arguments, words in (
+        (("check", "net.tntp", "--length-unit", "ell"), "--length-unit: expected one of"),
+        (("assign", "net.tntp", "trips.tntp", "--out", "o.txt"), "an ending .parquet or .csv"),
+        (("export", "nowhere", "out", "--format", "gmns"), "nowhere"),
+    ):
+        one_line_each(in_process("network", *arguments, cwd=braess), words)
+    assert not {"o.txt", "out"} & {file.name for file in braess.iterdir()}
+
+
+def test_a_city_and_a_run_on_it_are_exported(tmp_path: Path, tiny_base: object) -> None:
+    city = tiny_city()
+    write_city(city, tmp_path / "city")
+    for kind in ("gmns", "matsim", "parquet"):
+        done = in_process(
+            "network", "export", tmp_path / "city", kind, "--format", kind, "--year", 2024, cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip() == kind
+    assert read_gmns(tmp_path / "gmns").n_zones == 12
+    matsim = read_matsim_network(tmp_path / "matsim" / "network.xml.gz")
+    assert matsim.problem.n_links == city.roads.n_links and matsim.crs == city.crs
+    links = pq.read_table(tmp_path / "parquet" / "links.parquet")
+    assert links.num_rows > city.roads.n_links and links.schema.metadata[b"crs"] == b"EPSG:4326"
+    again = in_process("network", "export", tmp_path / "city", "gmns", "--format", "gmns", cwd=tmp_path)
+    one_line_each(again, "expected a new or empty folder")
+
+
+def test_flows_of_a_run_are_exported_with_the_times_that_go_with_them(tmp_path: Path) -> None:
+    city = tiny_city()
+    write_city(city, tmp_path / "city")
+    from transport_abm.networks.cities.open_city import open_city
+
+    results = run(tiny_case(), city=open_city(str(tmp_path / "city"))[0])
+    folder = results.save(tmp_path / "run")
+    arguments = ("network", "export", tmp_path / "city", "out", "--run", folder)
+    for kind, words in (("matsim", "gmns or parquet"),):
+        one_line_each(in_process(*arguments, "--format", kind, cwd=tmp_path), words)
+    one_line_each(
+        in_process(*arguments, "--format", "parquet", "--year", 2029, cwd=tmp_path), "one of the years"
+    )
+    done = in_process(*arguments, "--format", "parquet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = read_link_results(tmp_path / "out" / "link_results.parquet")
+    year = int(results.roads["year"].min())
+    part = results.roads[results.roads["year"] == year]
+    assert set(found.year.tolist()) == {year} and sorted(set(found.start_s.tolist())) == [25_200, 61_200]
+    for period, start in ((Period.AM, 25_200), (Period.PM, 61_200)):
+        total = part["am_pcuh" if period is Period.AM else "pm_pcuh"].sum()
+        assert found.flow_pcuh[found.start_s == start].sum() == pytest.approx(total, rel=1e-6)
+    assert (found.time_s > 0).all() and (found.speed_kmh < 81).all()

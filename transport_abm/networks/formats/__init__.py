@@ -1,0 +1,1 @@
+"""Networks and results in other tools' files: TNTP, GMNS, MATSim, and link results as Parquet."""
