@@ -129,7 +129,7 @@ def assign_transit(
     NetworkError
         If shapes do not fit, or demand or a used segment time is negative or not finite.
     """
-    _check(service, demand, call_time_s)
+    check_tables(service, demand, call_time_s)
     n_zones, n_calls = service.n_zones, len(service.call)
     total = np.empty((n_zones, n_zones))
     skim = np.empty((N_SKIM, n_zones, n_zones), np.float32)
@@ -147,16 +147,16 @@ def assign_transit(
         chunk_flow,
         lost,
     )
-    skims = _skims(service, total, skim)
+    skims = named_skims(service, total, skim)
     flow = chunk_flow.sum(axis=0)
     call_flow, call_board = np.zeros((2, service.n_city_calls))
     call_flow[service.call] = flow[0]
     call_board[service.call] = flow[1]
-    change = np.inf if previous is None else _change(skims["total"], previous.skims["total"])
+    change = np.inf if previous is None else relative_change(skims["total"], previous.skims["total"])
     return TransitResult(skims, call_flow, call_board, float(lost.sum()), change)
 
 
-def _check(service: TransitService, demand: F64 | None, call_time_s: F64) -> None:
+def check_tables(service: TransitService, demand: F64 | None, call_time_s: F64) -> None:
     """Refuse tables that do not fit the service."""
     faults = []
     if call_time_s.shape != (service.n_city_calls,):
@@ -202,7 +202,7 @@ def _cost(service: TransitService, call_time_s: F64, crowding: TransitCrowding |
     )
 
 
-def _skims(service: TransitService, total: F64, skim: F32) -> dict[str, F32]:
+def named_skims(service: TransitService, total: F64, skim: F32) -> dict[str, F32]:
     """Named skims; combined trips need both submodes."""
     if service.option is TransitOption.BUS_METRO:
         least = service.inputs["transit.combined_min_min"]
@@ -224,7 +224,7 @@ def _skims(service: TransitService, total: F64, skim: F32) -> dict[str, F32]:
     }
 
 
-def _change(new: F32, old: F32) -> float:
+def relative_change(new: F32, old: F32) -> float:
     """Sum of absolute differences over the old sum, for pairs finite in both; 0 where there are none."""
     both = np.isfinite(new) & np.isfinite(old)
     base = float(old[both].sum(dtype=np.float64))
