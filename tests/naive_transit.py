@@ -117,7 +117,7 @@ def run_kernels(net: Net, demand: F64 | None = None, n_chunks: int = 3) -> Fast:
     """Run the kernels on a net."""
     z, n_calls = net.n_zones, len(net.calls())
     total, skim, lost = np.empty((z, z)), np.empty((9, z, z), np.float32), np.empty(z)
-    flow = np.zeros((n_chunks, 2, n_calls))
+    flow = np.zeros((n_chunks, 3, n_calls))
     chunks = np.arange(n_chunks + 1, dtype=np.int64) * z // n_chunks
     table = np.empty((0, 0)) if demand is None else demand
     assign_strategies(net.graph(), net.cost(), table, chunks, total, skim, flow, lost)

@@ -246,6 +246,7 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
             step = max(step / 2.0, SMALLEST_STEP)
     assert world.tours is not None
     gap["iterations"] = float(iteration)
+    gap["crowd"] = world.travel.largest_crowd_gap()
     travel = SettledTravel(
         city=world.city, travel=world.travel, tours=world.tours, count=count, weight=world.weight,
         residents=world.residents(), inputs=inputs, gap=gap,

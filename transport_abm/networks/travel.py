@@ -21,6 +21,7 @@ from transport_abm.networks.level_of_service import (
 from transport_abm.networks.road_traffic import build_road_problem, simulate_roads, skim_cars, update_roads
 from transport_abm.networks.road_users import build_rules
 from transport_abm.networks.roads.assignment import link_time_s
+from transport_abm.networks.transit.timetable_assignment import assign_timetable
 from transport_abm.networks.transit.transit_assignment import (
     assign_transit,
     build_transit_service,
@@ -28,6 +29,7 @@ from transport_abm.networks.transit.transit_assignment import (
     transit_fare_cny,
     update_crowding,
 )
+from transport_abm.networks.transit.transit_gap import average_loadings, transit_gap
 from transport_abm.networks.transit.transit_service import pattern_runs
 from transport_abm.networks.travel_state import (
     OPTION_OF_MODE,
@@ -78,6 +80,8 @@ def open_year(travel: Travel, city: City, inputs: YearInputs, start: TravelStart
     # Times of an earlier year's strategies cannot be compared with those of new lines.
     travel.transit_result = {}
     travel.strategy_input = [None] * len(Period)
+    travel.loading_average = [None] * len(Period)
+    travel.crowd_gap = np.full(len(Period), np.nan)
     travel.road_demand = [None] * len(Period)
     # New lines make new crowds: what was averaged so far counts for a few loadings only.
     travel.loadings = [min(n, STARTED) for n in travel.loadings]
@@ -198,10 +202,12 @@ def _update_transit(
     state = StrategyInput(
         time_s * travel.crowding[period].multiplier, travel.crowding[period].frequency_share, demand
     )
-    if state.moved(travel.strategy_input[period]) > inputs["transit.same_share"]:
+    found_anew = state.moved(travel.strategy_input[period]) > inputs["transit.same_share"]
+    if found_anew:
+        assign = assign_timetable if inputs["transit.timetable"] > 0.5 else assign_transit
         for option in TransitOption:
             key = (int(option), int(period))
-            travel.transit_result[key] = assign_transit(
+            travel.transit_result[key] = assign(
                 travel.services[key], demand[option], time_s, crowding=travel.crowding[period],
                 previous=travel.transit_result.get(key),
             )  # fmt: skip
@@ -219,6 +225,13 @@ def _update_transit(
         fresh[..., TRANSIT_CNY + int(option)] = fare
         travel.transit_km[int(option), period, 0] = skims["bus_km"]
         travel.transit_km[int(option), period, 1] = skims["metro_km"]
+    # Crowds answer sharply to strategies that flip as a whole: their flows are averaged over many loadings.
+    step = max(1.0 / (travel.loadings[period] + 1), inputs["transit.crowd_step"]) if loads else 0.0
+    average = travel.loading_average[period]
+    if found_anew and average is not None:
+        travel.crowd_gap[period] = transit_gap(average, results, time_s, travel.crowding[period], inputs)
+    if loads:
+        travel.loading_average[period] = average_loadings(average, results, demand, step)
     call_flow = np.sum([result.call_flow for result in results], axis=0)
     board = np.sum([result.call_board for result in results], axis=0)
     travel.crowding[period] = update_crowding(
@@ -228,8 +241,7 @@ def _update_transit(
         year=inputs.year,
         period=period,
         previous=travel.crowding[period],
-        # Crowds answer sharply to strategies that flip as a whole: their flows are averaged over many loadings.
-        step=max(1.0 / (travel.loadings[period] + 1), inputs["transit.crowd_step"]) if loads else 0.0,
+        step=step,
     )
     travel.loadings[period] += loads
     _measure_transit(

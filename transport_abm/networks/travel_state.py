@@ -20,6 +20,7 @@ from transport_abm.networks.transit.transit_assignment import (
     TransitService,
     free_crowding,
 )
+from transport_abm.networks.transit.transit_gap import LoadingAverage
 from transport_abm.policy.inputs import YearInputs
 
 OPTION_OF_MODE = {
@@ -94,6 +95,10 @@ class Travel:
     crowding: list[TransitCrowding]
     transit_result: dict[tuple[int, int], TransitResult] = field(default_factory=dict)
     transit_change: float = np.inf
+    loading_average: list[LoadingAverage | None] = field(default_factory=lambda: [None] * len(Period))
+    """By period: average of this year's loadings, for the gap."""
+    crowd_gap: F64 = field(default_factory=lambda: np.full(len(Period), np.nan))
+    """By period: relative gap of the average of the loadings in its crowd, when strategies were last found [1]."""
     bus_speed_kmh: F64 = field(default_factory=lambda: np.full(len(Period), np.nan))
     boardings: F64 = field(default_factory=lambda: np.zeros(len(TransitMode)))
     """Boardings of bus and metro per weekday."""
@@ -115,6 +120,11 @@ class Travel:
     """Where charges and bars of the year hold on the roads."""
     strategy_input: list[StrategyInput | None] = field(default_factory=lambda: [None] * len(Period))
     """By period: what the strategies in force were found on."""
+
+    def largest_crowd_gap(self) -> float:
+        """Largest gap of transit over the periods; 0 where no average of loadings was ever looked at [1]."""
+        known = self.crowd_gap[np.isfinite(self.crowd_gap)]
+        return float(known.max()) if len(known) else 0.0
 
 
 def build_travel(city: City, inputs: YearInputs, *, rung: str = "L1", seed: int = 0) -> Travel:

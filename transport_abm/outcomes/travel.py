@@ -277,7 +277,8 @@ def queue(view: YearView) -> Iterator[Row]:
 
 
 @outcome("1", "Equilibrium gap", "均衡误差",
-         "road: relative gap; share: largest change of a mode share in the last iteration; "
+         "road: relative gap; crowd: relative gap of transit loadings in their crowd; "
+         "share: largest change of a mode share in the last iteration; "
          "transit: largest mean change of times")  # fmt: skip
 def gap(view: YearView) -> Iterator[Row]:
     """Gaps of the last iteration."""

@@ -311,7 +311,7 @@ def _best_access(graph, cost, zone, work):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _load(graph, cost, n_settled, work, call_flow, call_board):  # type: ignore[no-untyped-def]
+def _load(graph, cost, n_settled, work, flows):  # type: ignore[no-untyped-def]
     """Send flow from platforms down the strategies, in descending order of cost; mark used nodes."""
     n_calls = len(graph.call_stop)
     n_stops = len(graph.stop_indptr) - 1
@@ -323,16 +323,18 @@ def _load(graph, cost, n_settled, work, call_flow, call_board):  # type: ignore[
         q = flow[node]
         if n_calls <= node < n_calls + n_stops:
             s = node - n_calls
+            wait = cost.wait_alpha / work.freq[s]
             for i in range(graph.stop_indptr[s], graph.stop_indptr[s + 1]):
                 c = graph.stop_call[i]
                 if work.chosen[c]:
                     part = q * cost.frequency[c] / work.freq[s]
                     flow[c] += part
                     used[c] = True
-                    call_board[c] += part
+                    flows[1, c] += part
+                    flows[2, c] += part * wait
         else:
             if node < n_calls:
-                call_flow[node] += q
+                flows[0, node] += q
             follow = work.succ[node]
             if follow >= 0:
                 flow[follow] += q
@@ -382,7 +384,7 @@ def _expect(graph, cost, n_settled, work):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _assign_to(graph, cost, demand, zone, work, total, skim, call_flow, call_board):  # type: ignore[no-untyped-def]
+def _assign_to(graph, cost, demand, zone, work, total, skim, flows):  # type: ignore[no-untyped-def]
     """Strategies, loading and skims towards one zone; return the demand left unserved [persons/h]."""
     n_calls = len(graph.call_stop)
     n_zones = len(graph.access_indptr) - 1
@@ -403,7 +405,7 @@ def _assign_to(graph, cost, demand, zone, work, total, skim, call_flow, call_boa
         work.used[platform] = True
         if loaded:
             work.flow[platform] += demand[origin, zone]
-    _load(graph, cost, n_settled, work, call_flow, call_board)
+    _load(graph, cost, n_settled, work, flows)
     _expect(graph, cost, n_settled, work)
     for origin in range(n_zones):
         if total[origin, zone] == np.inf:
@@ -430,7 +432,7 @@ def assign_strategies(graph, cost, demand, chunk_indptr, total, skim, chunk_flow
     chunk_indptr : int64[K + 1]       fixed chunks of destinations: K sums, added in order by the caller
     total : float64[Z, Z]             [generalised min], overwritten; inf where no strategy leads
     skim : float32[9, Z, Z]           expected values, overwritten; 0 where ``total`` is inf
-    chunk_flow : float64[K, 2, C]     [persons/h] leaving each call on board, and boarding there; added to
+    chunk_flow : float64[K, 3, C]     [persons/h] leaving each call on board, boarding there; minutes these wait; added to
     lost : float64[Z]                 [persons/h] unserved demand towards each zone, overwritten
 
     Notes
@@ -442,6 +444,4 @@ def assign_strategies(graph, cost, demand, chunk_indptr, total, skim, chunk_flow
     for k in prange(len(chunk_indptr) - 1):
         work = _new_work(len(graph.call_stop), n_stops, len(graph.walk_from) + len(graph.access_stop))
         for zone in range(chunk_indptr[k], chunk_indptr[k + 1]):
-            lost[zone] = _assign_to(
-                graph, cost, demand, zone, work, total, skim, chunk_flow[k, 0], chunk_flow[k, 1]
-            )
+            lost[zone] = _assign_to(graph, cost, demand, zone, work, total, skim, chunk_flow[k])

@@ -93,6 +93,13 @@ class TransitResult:
     change: float
     """Sum of absolute differences of ``total`` to the previous result over its sum, for pairs reached in
     both [1]; infinite without a previous result."""
+    least: F32
+    """Least cost between zones before any pair was left out of the option [generalised min]."""
+    call_wait: F64
+    """Part of the wait of those who board at each city call that grows as 1 / share of departures that can be boarded:
+    passengers times minutes, an hour, at a share of 1."""
+    steady_cost: float
+    """Cost of all loaded passengers that no crowd changes: walks, changes, waits by the clock [min/h]."""
 
 
 def assign_transit(
@@ -129,11 +136,11 @@ def assign_transit(
     NetworkError
         If shapes do not fit, or demand or a used segment time is negative or not finite.
     """
-    _check(service, demand, call_time_s)
+    check_tables(service, demand, call_time_s)
     n_zones, n_calls = service.n_zones, len(service.call)
     total = np.empty((n_zones, n_zones))
     skim = np.empty((N_SKIM, n_zones, n_zones), np.float32)
-    chunk_flow = np.zeros((N_CHUNKS, 2, n_calls))
+    chunk_flow = np.zeros((N_CHUNKS, 3, n_calls))
     lost = np.empty(n_zones)
     table = np.empty((0, 0)) if demand is None else np.array(demand, np.float64, order="C")
     chunk_indptr = np.arange(N_CHUNKS + 1, dtype=np.int64) * n_zones // N_CHUNKS
@@ -147,16 +154,75 @@ def assign_transit(
         chunk_flow,
         lost,
     )
-    skims = _skims(service, total, skim)
     flow = chunk_flow.sum(axis=0)
-    call_flow, call_board = np.zeros((2, service.n_city_calls))
-    call_flow[service.call] = flow[0]
-    call_board[service.call] = flow[1]
-    change = np.inf if previous is None else _change(skims["total"], previous.skims["total"])
-    return TransitResult(skims, call_flow, call_board, float(lost.sum()), change)
+    if crowding is not None:
+        # As if all departures could be boarded, so that it can be reckoned in any other crowd.
+        flow[2] *= crowding.frequency_share[service.call]
+    least = total.astype(np.float32)
+    cost = cost_of(total, table)
+    skims = named_skims(service, total, skim)
+    return loaded_result(
+        service, crowding, call_time_s, least, cost, skims, flow, float(lost.sum()), previous
+    )
 
 
-def _check(service: TransitService, demand: F64 | None, call_time_s: F64) -> None:
+def cost_of(total: F64, demand: F64) -> float:
+    """Sum of demand times cost over the pairs that are reached; 0 without demand."""
+    if len(demand) == 0:
+        return 0.0
+    return float(np.where(np.isfinite(total), total, 0.0).ravel() @ demand.ravel())
+
+
+def loaded_result(
+    service: TransitService,
+    crowding: TransitCrowding | None,
+    call_time_s: F64,
+    least: F32,
+    cost: float,
+    skims: Mapping[str, F32],
+    flow: F64,
+    unserved: float,
+    previous: TransitResult | None,
+) -> TransitResult:
+    """Result from flows by compiled call (on board, boarding, waiting) and the cost of all that were loaded."""
+    on_board, board, wait = np.zeros((3, service.n_city_calls))
+    on_board[service.call], board[service.call], wait[service.call] = flow
+    change = np.inf if previous is None else relative_change(skims["total"], previous.skims["total"])
+    varies = varying_cost(on_board, wait, call_time_s, crowding, service.inputs)
+    return TransitResult(
+        skims=skims, call_flow=on_board, call_board=board, unserved=unserved, change=change, least=least,
+        call_wait=wait, steady_cost=cost - varies,
+    )  # fmt: skip
+
+
+def varying_cost(
+    call_flow: F64, call_wait: F64, call_time_s: F64, crowding: TransitCrowding | None, inputs: Inputs
+) -> float:
+    """Cost of riding and waiting in a state of the crowd.
+
+    Parameters
+    ----------
+    call_flow, call_wait
+        Riders, and minutes waited if all departures could be boarded, by city call.
+    call_time_s
+        Running time of each city call's segment [s].
+    crowding
+        State of the crowd; None for empty vehicles.
+    inputs
+        Read: ``transit.wait_weight``.
+
+    Returns
+    -------
+    float
+        Persons times generalised minutes, an hour.
+    """
+    felt = 1.0 if crowding is None else crowding.multiplier
+    share = 1.0 if crowding is None else crowding.frequency_share
+    ride = call_flow * call_time_s / 60 * felt
+    return float(ride.sum() + inputs["transit.wait_weight"] * (call_wait / share).sum())
+
+
+def check_tables(service: TransitService, demand: F64 | None, call_time_s: F64) -> None:
     """Refuse tables that do not fit the service."""
     faults = []
     if call_time_s.shape != (service.n_city_calls,):
@@ -202,7 +268,7 @@ def _cost(service: TransitService, call_time_s: F64, crowding: TransitCrowding |
     )
 
 
-def _skims(service: TransitService, total: F64, skim: F32) -> dict[str, F32]:
+def named_skims(service: TransitService, total: F64, skim: F32) -> dict[str, F32]:
     """Named skims; combined trips need both submodes."""
     if service.option is TransitOption.BUS_METRO:
         least = service.inputs["transit.combined_min_min"]
@@ -224,7 +290,7 @@ def _skims(service: TransitService, total: F64, skim: F32) -> dict[str, F32]:
     }
 
 
-def _change(new: F32, old: F32) -> float:
+def relative_change(new: F32, old: F32) -> float:
     """Sum of absolute differences over the old sum, for pairs finite in both; 0 where there are none."""
     both = np.isfinite(new) & np.isfinite(old)
     base = float(old[both].sum(dtype=np.float64))

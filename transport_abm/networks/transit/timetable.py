@@ -1,0 +1,196 @@
+"""Timetable assignment, the second rung of transit: cheapest journeys by the clock instead of strategies by frequency.
+
+A table of departures repeats: every ``transit.timetable_cycle_min`` where it is made from headways, every
+day where it is read from a feed. A line with headway ``h`` has the whole number of departures nearest to
+``cycle / h`` in a cycle, evenly spaced; the first of a pattern whose first call is row ``c`` of the city
+comes ``spacing x frac(c g)`` after the start, ``g = (sqrt 5 - 1) / 2``. Running times are those of the
+strategies: the timetable's on rails, the roads' for buses. A loop's vehicle waits at the end of its lap for
+its next departure.
+
+Riders know the table. They leave home at ``transit.timetable_samples`` moments spread over the period and
+take the journey of least generalised time, weighted as in the strategies; a change is one walk at most. Of a
+bus line's departures they can use the share ``transit.bus_useful_share``. Crowding acts twice: ride times
+are multiplied as perceived, and where only a share ``p`` of departures can be boarded a rider lets
+``(1 - p) / p`` of them pass on average, and waits that many headways longer.
+
+Boardings are not capped, since each has its price: with four at most, half of the pairs that need several
+representative bus lines would have no journey. Public routers were looked at: those that search all departures
+at once (R5 with r5py, OpenTripPlanner) are Java programs that need a street map and answer with travel
+times; RAPTOR packages in Python take milliseconds a query; none takes crowding, weights, or passengers to be
+loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transport_abm.networks.city import F64, I32, I64
+from transport_abm.networks.transit.transit_service import TransitService
+
+TICKS_PER_MIN = 600
+"""Ticks of the clock: tenths of a second."""
+_GOLDEN = (5**0.5 - 1) / 2
+_SILVER = 2**0.5 - 1
+"""Irrational steps: multiples of them spread evenly over the unit interval, wherever one stops."""
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """Departures of one service, repeated for ever."""
+
+    cycle_tick: int
+    """Time after which the table repeats [tick]."""
+    window_tick: tuple[int, int]
+    """Part of the cycle in which riders leave home: start and length [tick]."""
+    call: I32
+    """Compiled call that each event leaves; events are in order of call."""
+    time_tick: I32
+    """Time of the event in the cycle [tick]."""
+    ride_tick: I32
+    """Time until the vehicle reaches the next call [tick]."""
+    stay: I32
+    """Next event of the same trip; -1 where it ends."""
+    hold_tick: I32
+    """Time that the vehicle then waits before it leaves [tick]."""
+
+
+def headway_timetable(service: TransitService, call_time_s: F64) -> Timetable:
+    """Make a table from headways: even departures, a whole number in each cycle.
+
+    Parameters
+    ----------
+    service
+        Compiled service.
+    call_time_s
+        Running time with dwell of the segment leaving each city call [s].
+
+    Returns
+    -------
+    Timetable
+        The table; riders leave home all through the cycle.
+    """
+    cycle = round(service.inputs["transit.timetable_cycle_min"] * TICKS_PER_MIN)
+    first = pattern_starts(service)
+    headway = useful_headway_min(service)[first] * TICKS_PER_MIN
+    count = np.maximum(1, np.rint(cycle / headway)).astype(np.int64)
+    offset = (service.call[first] + 1) * _GOLDEN % 1.0
+    starts = [cycle / n * (np.arange(n) + part) for n, part in zip(count, offset, strict=True)]
+    return departure_timetable(service, call_time_s, starts, cycle, (0, cycle))
+
+
+def departure_timetable(
+    service: TransitService,
+    call_time_s: F64,
+    starts_tick: Sequence[F64],
+    cycle_tick: int,
+    window_tick: tuple[int, int],
+) -> Timetable:
+    """Make a table from the departures of each pattern at its first call.
+
+    Parameters
+    ----------
+    service
+        Compiled service.
+    call_time_s
+        Running time with dwell of the segment leaving each city call [s].
+    starts_tick
+        By compiled pattern: departures at its first call in one cycle [tick].
+    cycle_tick
+        Time after which the table repeats [tick].
+    window_tick
+        Start and length of the part of the cycle in which riders leave home [tick].
+
+    Returns
+    -------
+    Timetable
+        The table.
+    """
+    follows = service.graph.call_next
+    n_calls = len(follows)
+    first = pattern_starts(service)
+    pattern = np.repeat(np.arange(len(first)), np.diff(np.append(first, n_calls)))
+    count = np.array([len(starts) for starts in starts_tick], np.int64)
+    begin = np.append(0, np.cumsum(count))
+    start = np.concatenate(
+        [np.sort(np.asarray(s, np.float64) % cycle_tick) for s in starts_tick] or [np.zeros(0)]
+    )
+    along = along_pattern(service, call_time_s * TICKS_PER_MIN / 60)
+    # One event for each leaving call and departure, in order of calls; ``base`` is a call's first.
+    own = np.where(follows >= 0, count[pattern], 0) if n_calls else np.zeros(0, np.int64)
+    base = np.append(0, np.cumsum(own))
+    call = np.repeat(np.arange(n_calls), own)
+    number = np.arange(len(call)) - base[call]
+    leaves = start[begin[pattern[call]] + number]
+    time = np.rint(leaves + along[call]).astype(np.int64)
+    reach = np.rint(leaves + along[np.minimum(call + 1, n_calls - 1)]).astype(np.int64)
+    ahead = follows[call]
+    goes_on = follows[ahead] >= 0
+    stay = np.where(goes_on, base[ahead] + number, -1)
+    hold = np.zeros_like(time)
+    seam = goes_on & (ahead <= call)
+    for p in np.unique(pattern[call[seam]]):
+        mine = np.flatnonzero(seam & (pattern[call] == p))
+        rows = time[base[first[p]] : base[first[p] + 1]]
+        at = reach[mine] % cycle_tick
+        k = np.searchsorted(rows, at)
+        wraps = k == len(rows)
+        k[wraps] = 0
+        stay[mine] = base[first[p]] + k
+        hold[mine] = rows[k] + wraps * cycle_tick - at
+    return Timetable(
+        cycle_tick,
+        window_tick,
+        call.astype(np.int32),
+        (time % cycle_tick).astype(np.int32),
+        np.maximum(reach - time, 1).astype(np.int32),
+        stay.astype(np.int32),
+        hold.astype(np.int32),
+    )
+
+
+def useful_headway_min(service: TransitService) -> F64:
+    """Minutes between the departures that a rider can use, by compiled call [min]."""
+    share = np.where(service.graph.call_metro, 1.0, service.inputs["transit.bus_useful_share"])
+    headway: F64 = service.headway_min / share
+    return headway
+
+
+def pattern_starts(service: TransitService) -> I64:
+    """First compiled call of each pattern; every pattern ends with the one call that leads nowhere."""
+    ends = np.flatnonzero(service.graph.call_next < 0)
+    return np.append(0, ends[:-1] + 1) if len(ends) else np.zeros(0, np.int64)
+
+
+def along_pattern(service: TransitService, segment: F64) -> F64:
+    """Sum of city segments from a pattern's first call to each compiled call."""
+    own = segment[service.call]
+    total = np.append(0.0, np.cumsum(own))[:-1]
+    first = pattern_starts(service)
+    along: F64 = total - np.repeat(total[first], np.diff(np.append(first, len(own))))
+    return along
+
+
+def leave_tick(n_zones: int, samples: int, table: Timetable) -> NDArray[np.int32]:
+    """Moments at which riders leave each zone [tick].
+
+    Parameters
+    ----------
+    n_zones, samples
+        Number of zones, and of moments for each.
+    table
+        Timetable whose window is sampled.
+
+    Returns
+    -------
+    NDArray
+        Shape (zones, samples): one in each equal part of the window, spread inside the parts.
+    """
+    j, zone = np.arange(samples), np.arange(n_zones)[:, None]
+    inside = ((j + 1) * _GOLDEN + (zone + 1) * _SILVER) % 1.0
+    start, length = table.window_tick
+    leave = np.floor(start + length * (j + inside) / samples).astype(np.int64) % table.cycle_tick
+    return leave.astype(np.int32)
