@@ -131,7 +131,7 @@ def make_tours(
 ) -> None:
     """Everybody draws the tours of the weekday: how many, for what, where to and when."""
     world.travellers = traveller_terms(persons, households, inputs, seed=world.seed)
-    terms = choice_terms(world.base.constants(), city.fares, inputs)
+    terms = choice_terms(world.base.constants(), city.fares, inputs, world.driving)
     zone = zone_terms(city.zones, world.travel.radius_km, inputs)
     logsum = reference_logsum(world.travellers, world.travel.los, zone, terms)
     pull = attraction(city.zones, job_total(city.zones, city.districts, inputs), inputs)
@@ -150,7 +150,7 @@ def make_tours(
 def choose_modes(city: City, inputs: YearInputs, world: World) -> None:
     """Each tour takes the mode with the largest perceived utility."""
     assert world.tours is not None and world.travellers is not None
-    terms = choice_terms(world.base.constants(), city.fares, inputs)
+    terms = choice_terms(world.base.constants(), city.fares, inputs, world.driving)
     zone = zone_terms(city.zones, world.travel.radius_km, inputs)
     choose(world.tours, world.travellers, world.travel.los, zone, terms, seed=world.seed)
 

@@ -74,7 +74,8 @@ def year_shift(inputs: YearInputs) -> NDArray[np.float64]:
 def driving_cny_km(inputs: YearInputs) -> tuple[float, float, float]:
     """What energy costs those who drive: a petrol car, a battery car and an e-bike [CNY/km].
 
-    Cars of the years for which the energy curves hold stand for the stock; prices have the levies in them.
+    Of the stock of the base year, for which the energy curves hold; factors of later stocks come from
+    `agents.cars.driving`. Prices have the levies in them.
     """
     petrol, home, public = household_prices_cny(inputs, inputs.year)
     at_home = inputs["mode_choice.home_charging_share"]
@@ -93,7 +94,18 @@ def driving_cny_km(inputs: YearInputs) -> tuple[float, float, float]:
     return litre * petrol, kwh * charging, inputs["energy.e_bike_kwh_km"] * home
 
 
-def choice_terms(constant: NDArray[np.float64], fares: Fares, inputs: YearInputs) -> kernel.ChoiceTerms:
+def driving_cny_scale(central: YearInputs, drawn: YearInputs) -> tuple[float, float]:
+    """Driving costs at central values over those at drawn ones, of a petrol and of a battery car [1]."""
+    at_centre, at_draw = driving_cny_km(central), driving_cny_km(drawn)
+    return at_centre[0] / at_draw[0], at_centre[1] / at_draw[1]
+
+
+def choice_terms(
+    constant: NDArray[np.float64],
+    fares: Fares,
+    inputs: YearInputs,
+    driving: tuple[float, float] = (1.0, 1.0),
+) -> kernel.ChoiceTerms:
     """Coefficients of the utilities in a year.
 
     Parameters
@@ -104,6 +116,9 @@ def choice_terms(constant: NDArray[np.float64], fares: Fares, inputs: YearInputs
         Fare rules of the city.
     inputs
         Parameters of the year.
+    driving
+        Factors on the cost of a kilometre in an oil and in an electric car, from the stock of the year
+        (`World.driving`) [1].
     """
     mc = {
         path.removeprefix("mode_choice."): inputs[path] for path in inputs if path.startswith("mode_choice.")
@@ -139,8 +154,8 @@ def choice_terms(constant: NDArray[np.float64], fares: Fares, inputs: YearInputs
         ride_hail_cny_min=mc["ride_hail_cny_min"] * taxi,
         hired_wait_weight=mc["hired_wait_weight"],
         ride_hail_wait_factor=mc["ride_hail_wait_factor"],
-        ice_cny_km=ice_cny_km,
-        bev_cny_km=bev_cny_km,
+        ice_cny_km=ice_cny_km * driving[0],
+        bev_cny_km=bev_cny_km * driving[1],
         passenger_cost_share=mc["passenger_cost_share"],
         credit_cny_km=mc["credit_car_kg_km"] * inputs["carbon_credit.cny_kg"],
         restricted_ring=float(RING_OF_TAIL_NUMBER),

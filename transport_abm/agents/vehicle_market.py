@@ -20,6 +20,7 @@ from transport_abm.agents.cars.access import (
 )
 from transport_abm.agents.cars.applications import build_applicants, update_applicants
 from transport_abm.agents.cars.desire import calibrate_desire, choose_desire
+from transport_abm.agents.cars.driving import AGES, count_by_age, driving_ratio
 from transport_abm.agents.cars.offers import GivenUp, Offers, limited_use, offers
 from transport_abm.agents.cars.plates import (
     PlateYear,
@@ -89,6 +90,11 @@ class Vehicles:
     """Plates of the year that units put on a car, by pool [plates]."""
     work: FleetWork = field(default_factory=FleetWork)
     """What the year asked of the fleets."""
+    base_count: F64 = field(default_factory=lambda: np.zeros((len(Powertrain), AGES)))
+    """Private cars of the base year by powertrain and age [rows]."""
+    driving_ratio: tuple[float, float] = (1.0, 1.0)
+    """Energy cost of a kilometre with the oil and the electric cars of the year over that with those of the base
+    year, at the prices of the year [1]."""
     base_hired_km: float = 0.0
     """Kilometres with passengers of taxis and ride-hail cars on a weekday of the base year [km/d]."""
     hired_ratio: float = 1.0
@@ -143,7 +149,7 @@ def build_vehicles(
     registered += public.closing[:, IS_NEW_ENERGY].sum()
     return Vehicles(
         cars, applicants, access, fleets, constant, identify_pools(applicants, worth, inputs), wait, private, public,
-        float(registered),
+        float(registered), base_count=count_by_age(cars),
     )  # fmt: skip
 
 
@@ -283,6 +289,10 @@ def change_cars(
     book.check()
     vehicles.limited_use[:, 1:] = vehicles.limited_use[:, :-1].copy()
     vehicles.limited_use[:, 0] = limited_use(inputs)
+    oil, electric = driving_ratio(
+        count_by_age(vehicles.cars), vehicles.base_count, inputs, vehicles.limited_use
+    )
+    vehicles.driving_ratio = float(oil), float(electric)
     vehicles.plate_year, vehicles.wait_year = plate_year, plate_year.wait_year
     vehicles.registered_nev += float(book.new[:, IS_NEW_ENERGY].sum()) / sample
 
