@@ -64,7 +64,7 @@ def change_people(
 
 @step(
     reads=("persons.*", "households.*", "cars.*", "applicants.*"),
-    writes=("households.car", "households.nev", "cars.*", "applicants.*"),
+    writes=("households.car", "households.nev", "households.outside_car", "cars.*", "applicants.*"),
 )
 def change_stock(
     persons: Persons,
@@ -123,7 +123,8 @@ def open_lines(city: City, inputs: YearInputs, world: World) -> None:
     reads=(
         "persons.id", "persons.alive", "persons.status", "persons.age", "persons.licence", "persons.vot",
         "persons.household", "persons.work_zone", "persons.school_zone", "households.zone", "households.size",
-        "households.income_cny", "households.car", "households.nev", "households.e_bike", "households.bicycle",
+        "households.income_cny", "households.car", "households.nev", "households.outside_car", "households.e_bike",
+        "households.bicycle",
     ),
 )  # fmt: skip
 def make_tours(

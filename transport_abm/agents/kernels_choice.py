@@ -48,8 +48,13 @@ CHUNK = 32_768
 ) = range(8)
 N_ZONE = 8
 
+AM, PM, NIGHT = 0, 2, 3
+"""Periods that rules name, as in ``core.vocabulary.Period``."""
+
 # Bits of a traveller's flags.
 HAS_CAR, NEV_CAR, RESTRICTED, HAS_BICYCLE, HAS_E_BIKE, CAN_RIDE, CAN_SHARE_BICYCLE = 1, 2, 4, 8, 16, 32, 64
+FROM_ELSEWHERE = 128
+"""The car has plates of another province: RESTRICTED then means without an entry permit today."""
 
 # Counters k of the draws of one tour.
 K_NEST, K_MODE, K_SHARED, K_PARKING = 0, 8, 24, 25
@@ -88,6 +93,7 @@ class ChoiceTerms(NamedTuple):
     bev_cny_km: float
     passenger_cost_share: float
     credit_cny_km: float
+    permit_ring: float  # ring inside which cars from elsewhere need a permit
     restricted_ring: float
     parking_paid_share: float
     parking_hour: np.ndarray  # float64[purposes + 1]: parked hours by purpose, last one for a stop [h]
@@ -97,6 +103,17 @@ class ChoiceTerms(NamedTuple):
 def _parking_cny(zone, place, hour):
     """Price of parking: one rate for the first hour, another after."""
     return zone[place, PARKING_FIRST] * min(hour, 1.0) + zone[place, PARKING_AFTER] * max(0.0, hour - 1.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _is_barred(flag, ring, depart, back, terms):
+    """Whether rules keep the car off a tour that comes as far in as a ring."""
+    if flag & FROM_ELSEWHERE:
+        if flag & RESTRICTED:
+            return ring <= terms.permit_ring
+        # With a permit, cars from elsewhere may not drive inside the 5th ring in the peaks.
+        return ring <= terms.restricted_ring and (depart in (AM, PM) or back in (AM, PM))
+    return flag & RESTRICTED != 0 and ring <= terms.restricted_ring and (depart < NIGHT or back < NIGHT)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -116,7 +133,7 @@ def tour_utility(
     bus_min = metro_min = both_min = bus_cny = metro_cny = both_cny = 0.0
     shared_cny = taxi_cny = ride_cny = 0.0
     a = origin
-    inside = zone[origin, RING] <= terms.restricted_ring
+    ring = zone[origin, RING]
     for leg in range(n_leg):
         if leg == 0:
             b = destination
@@ -151,7 +168,7 @@ def tour_utility(
         bus_cny += row[TRANSIT_CNY]
         metro_cny += row[TRANSIT_CNY + 1]
         both_cny += row[TRANSIT_CNY + 2]
-        inside = inside or zone[b, RING] <= terms.restricted_ring
+        ring = min(ring, zone[b, RING])
         a = b
     share = 1.0 / n_leg
     bt = terms.time_weight * share
@@ -203,7 +220,7 @@ def tour_utility(
         drive_cny += _parking_cny(zone, destination, terms.parking_hour[purpose])
         if stop >= 0:
             drive_cny += _parking_cny(zone, stop, terms.parking_hour[-1])
-    barred = flag & RESTRICTED and inside and (depart < 3 or back < 3)
+    barred = _is_barred(flag, ring, depart, back, terms)
     v[DRIVER] = (
         constant[DRIVER] + bt * (car_min + at_ends) + bc * drive_cny
         if flag & HAS_CAR and not barred

@@ -22,6 +22,7 @@ from transport_abm.agents.cars.applications import build_applicants, update_appl
 from transport_abm.agents.cars.desire import calibrate_desire, choose_desire
 from transport_abm.agents.cars.driving import AGES, count_by_age, driving_ratio
 from transport_abm.agents.cars.offers import GivenUp, Offers, limited_use, offers
+from transport_abm.agents.cars.out_of_town import build_out_of_town, change_out_of_town
 from transport_abm.agents.cars.plates import (
     PlateYear,
     allocate_plates,
@@ -33,6 +34,7 @@ from transport_abm.agents.cars.pool_choice import identify_pools
 from transport_abm.agents.cars.powertrain import Peers, choose_powertrain, peer_share, pool_value
 from transport_abm.agents.cars.stock import add_cars, build_cars, count_cars, registered_before
 from transport_abm.agents.cars.turnover import Given, count_private, may_replace, turn_over
+from transport_abm.agents.cars.used import choose_used
 from transport_abm.agents.fleets.cohorts import close_cohort
 from transport_abm.agents.fleets.fleets import Fleets, FleetWork, build_fleets, renew_fleets
 from transport_abm.agents.fleets.operators import city_scale
@@ -70,11 +72,15 @@ class Vehicles:
     """Vehicles, applicants, posts and operators of a run, carried from year to year."""
 
     cars: Cars
+    outside: Cars
+    """Cars with plates of other provinces that residents keep; no part of the city's stock."""
     applicants: Applicants
     access: Access
     fleets: Fleets
     desire_constant: float
     """Constant of the wish for cars at which those of the base year are those held and applied for."""
+    outside_constant: float
+    """Constant of keeping a car with plates of another province."""
     pool_constant: float
     """Added to the worth of a new-energy plate, so that those of the base year wait in the pools they wait in."""
     wait_year: F64
@@ -137,6 +143,7 @@ def build_vehicles(
     wait = expected_wait_year(applicants, inputs, sample=institution)[1]
     peers = peer_share(cars, households, zones)
     worth = pool_value(households, zones, access, peers, wait, offers(inputs), inputs)
+    outside, outside_constant = build_out_of_town(households, wanted, zones, inputs, seed=seed, sample=sample)
     fleets = build_fleets(city, inputs, seed=seed)
     private, public = VehicleBook(year), VehicleBook(year)
     private.opening = private.closing = count_private(cars, cars.alive)
@@ -148,8 +155,9 @@ def build_vehicles(
     registered = registered_before(cars, inputs)[IS_NEW_ENERGY].sum() / sample
     registered += public.closing[:, IS_NEW_ENERGY].sum()
     return Vehicles(
-        cars, applicants, access, fleets, constant, identify_pools(applicants, worth, inputs), wait, private, public,
-        float(registered), base_count=count_by_age(cars),
+        cars, outside, applicants, access, fleets, constant, outside_constant,
+        identify_pools(applicants, worth, inputs), wait, private, public, float(registered),
+        base_count=count_by_age(cars),
     )  # fmt: skip
 
 
@@ -165,6 +173,8 @@ class Demand:
     """GivenUp code."""
     key: I64
     """Address of the purchase's draws."""
+    wanted: I8
+    """Cars that each household wants, shape (households,)."""
     unit_pool: I8
     """Pools of the plates that units put on a car."""
     winner_used: NDArray[np.bool_]
@@ -229,6 +239,7 @@ def gather_demand(
         plate=np.concatenate((given.plate[replace], applicants.pool[row[~unit]])),
         given_up=np.concatenate((_given_up(given, replace), np.zeros(len(new), np.int8))),
         key=_purchase_key(households, kept, new),
+        wanted=wanted,
         unit_pool=applicants.pool[row[unit]],
         winner_used=used,
         plate_year=plate_year,
@@ -275,6 +286,7 @@ def change_cars(
         demand.household, demand.plate, demand.key, households, city.zones, vehicles.access, demand.peers,
         demand.sale, inputs, year=inputs.year, seed=seed, given_up=demand.given_up,
     )  # fmt: skip
+    bought = choose_used(bought, demand.key, demand.sale, inputs, year=inputs.year, seed=seed)
     units = np.bincount(demand.unit_pool, minlength=len(POOLS)) / sample
     vehicles.unit_plate_count = np.rint(units).astype(np.int64)
     use_plates(
@@ -282,11 +294,15 @@ def change_cars(
     )
     add_cars(
         vehicles.cars, book, household=demand.household, plate=demand.plate, powertrain=bought.powertrain,
-        range_km=bought.range_km, home_post=bought.home_post,
+        range_km=bought.range_km, home_post=bought.home_post, brought_in=bought.age > 0, age=bought.age,
     )  # fmt: skip
     count_cars(households, vehicles.cars)
     update_home_posts(vehicles.access, households)
     book.check()
+    change_out_of_town(
+        vehicles.outside, households, demand.wanted, city.zones, vehicles.outside_constant, inputs,
+        year=inputs.year, seed=seed,
+    )  # fmt: skip
     vehicles.limited_use[:, 1:] = vehicles.limited_use[:, :-1].copy()
     vehicles.limited_use[:, 0] = limited_use(inputs)
     oil, electric = driving_ratio(
@@ -294,7 +310,8 @@ def change_cars(
     )
     vehicles.driving_ratio = float(oil), float(electric)
     vehicles.plate_year, vehicles.wait_year = plate_year, plate_year.wait_year
-    vehicles.registered_nev += float(book.new[:, IS_NEW_ENERGY].sum()) / sample
+    registered = book.new + book.brought_in
+    vehicles.registered_nev += float(registered[:, IS_NEW_ENERGY].sum()) / sample
 
 
 def _given_up(given: Given, row: I64) -> I8:
@@ -414,6 +431,7 @@ def vehicle_year(vehicles: Vehicles, households: Households, city: City, *, samp
         **flow, registered_nev=vehicles.registered_nev, plates=plates,
         private_by_district=_private_by_district(vehicles.cars, households, city) / sample,
         posts=count_posts(vehicles.access, sample), rule_share=rule_shares(vehicles.fleets),
+        out_of_town=float(vehicles.outside.alive.sum()) / sample,
     )  # fmt: skip
 
 
