@@ -33,7 +33,7 @@ from transport_abm.agents.cars.plates import (
 from transport_abm.agents.cars.pool_choice import identify_pools
 from transport_abm.agents.cars.powertrain import Peers, choose_powertrain, peer_share, pool_value
 from transport_abm.agents.cars.stock import add_cars, build_cars, count_cars, registered_before
-from transport_abm.agents.cars.turnover import Given, count_private, may_replace, turn_over
+from transport_abm.agents.cars.turnover import Given, count_private, may_replace, scrappage_pays, turn_over
 from transport_abm.agents.cars.used import choose_used
 from transport_abm.agents.fleets.cohorts import close_cohort
 from transport_abm.agents.fleets.fleets import Fleets, FleetWork, build_fleets, renew_fleets
@@ -237,7 +237,7 @@ def gather_demand(
     return Demand(
         household=np.concatenate((kept, new)),
         plate=np.concatenate((given.plate[replace], applicants.pool[row[~unit]])),
-        given_up=np.concatenate((_given_up(given, replace), np.zeros(len(new), np.int8))),
+        given_up=np.concatenate((_given_up(given, replace, inputs), np.zeros(len(new), np.int8))),
         key=_purchase_key(households, kept, new),
         wanted=wanted,
         unit_pool=applicants.pool[row[unit]],
@@ -314,10 +314,10 @@ def change_cars(
     vehicles.registered_nev += float(registered[:, IS_NEW_ENERGY].sum()) / sample
 
 
-def _given_up(given: Given, row: I64) -> I8:
-    """What each owner gives up, as subsidies ask."""
+def _given_up(given: Given, row: I64, inputs: YearInputs) -> I8:
+    """What each owner gives up, as subsidies ask: a scrapped car counts if it is of a stage that is paid for."""
     oil = np.isin(given.powertrain[row], OIL)
-    scrapped = given.scrapped[row]
+    scrapped = given.scrapped[row] & scrappage_pays(given.powertrain[row], given.registered_year[row], inputs)
     code = np.where(oil & ~scrapped, GivenUp.SOLD_OIL, GivenUp.NOTHING)
     code = np.where(oil & scrapped, GivenUp.SCRAPPED_OIL, code)
     return np.where(~oil & scrapped, GivenUp.SCRAPPED_OTHER, code).astype(np.int8)
