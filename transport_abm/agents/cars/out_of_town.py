@@ -21,7 +21,7 @@ from transport_abm.agents.cars.turnover import hazard
 from transport_abm.agents.tables import Households
 from transport_abm.agents.vehicles import Cars
 from transport_abm.core.draws import Stream, uniform
-from transport_abm.core.errors import Fault, InputError
+from transport_abm.core.errors import Fault, InputError, ParameterError
 from transport_abm.core.vocabulary import PlateKind, Powertrain, Registration
 from transport_abm.networks.city import Zones
 from transport_abm.policy.inputs import YearInputs
@@ -49,6 +49,33 @@ def usable_share(zones: Zones, inputs: YearInputs) -> F64:
     """Share of the days on which such a car may be used near each zone [1]."""
     inside = zones.ring <= inputs["out_of_town.permit_ring"]
     return np.where(inside, day_share(inputs), 1.0)
+
+
+def check_count(inputs: YearInputs) -> None:
+    """Refuse more cars of 2018 than were wanted without a plate.
+
+    Parameters
+    ----------
+    inputs
+        Parameters of the year.
+
+    Raises
+    ------
+    ParameterError
+        If there are as many as applications for plates stand for, or more.
+    """
+    waiting = inputs["plates.waiting_ordinary_count"] + inputs["plates.waiting_new_energy_count"]
+    wanted = waiting / inputs["cars.application_per_car"]
+    if inputs["out_of_town.count_2018"] >= wanted > 0.0:
+        expected = f"fewer than the {wanted:,.0f} cars that applicants for plates want"
+        raise ParameterError(
+            Fault(
+                "cars from elsewhere",
+                "out_of_town.count_2018",
+                expected,
+                f"{inputs['out_of_town.count_2018']:g}",
+            )
+        )
 
 
 def _wishes(households: Households, wanted: I8) -> I64:
