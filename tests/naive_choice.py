@@ -9,7 +9,7 @@ import numpy as np
 from transport_abm.agents import kernels_choice as kernel
 from transport_abm.agents.kernels_choice import ChoiceTerms
 from transport_abm.core.draws import hash_uniform
-from transport_abm.core.vocabulary import NEST_OF_MODE, Mode, Nest
+from transport_abm.core.vocabulary import NEST_OF_MODE, Mode, Nest, Period
 from transport_abm.networks.level_of_service import (
     ACTIVE_KM,
     BARRED_CNY,
@@ -116,6 +116,11 @@ def utilities(tour, spread, flag, weight, shared, parks, los, zone, t: ChoiceTer
         for z in (origin, destination, *([stop] if stop >= 0 else []))
     )
     barred = bool(flag & kernel.RESTRICTED) and in_area and (tour[5] < 3 or tour[6] < 3)
+    if flag & kernel.FROM_ELSEWHERE:
+        places = [origin, destination, *([stop] if stop >= 0 else [])]
+        barred = in_area and bool({tour[5], tour[6]} & {Period.AM, Period.PM})
+        if flag & kernel.RESTRICTED:  # no permit today
+            barred = any(zone[z, kernel.RING] <= t.permit_ring for z in places)
     if not barred and flag & kernel.HAS_CAR:
         out[Mode.CAR_DRIVER] = value(Mode.CAR_DRIVER, mean(own_min) + ends / n, cost, False)
     if not barred and flag & kernel.CAN_RIDE:

@@ -157,3 +157,52 @@ def drawn(v: dict[Alternative, float], key: np.uint64, address: int) -> Alternat
         return -math.log(-math.log(hash_uniform(key, np.uint64(address), np.uint64(kind)) + 2.0**-54))
 
     return max(v, key=lambda kind: v[kind] + gumbel(kind))
+
+
+def used_price_cny(kind: Alternative, age: int, i: YearInputs) -> float:
+    """Price of a used car: what is left after the horizon, lost at an even rate."""
+    left = i[f"vehicle_prices.resale_{name(kind)}_share"]
+    return price_cny(kind, i) * left ** (age / i["powertrain.horizon_year"])
+
+
+def used_perceived_cny(kind: Alternative, age: int, post: bool, i: YearInputs) -> float:
+    """Perceived cost of a used car from elsewhere: no tax, no subsidy, dearer upkeep, older technique."""
+    rate, years = i["powertrain.discount_rate"], round(i["powertrain.horizon_year"])
+    gain = i[f"energy.{'ice' if kind in (A.ICE, A.HEV, A.PHEV) else 'electric'}_improvement_share"]
+    yearly = energy_cny(kind, post, i) * math.exp(gain * age)
+    yearly += i[f"vehicle_prices.upkeep_{name(kind)}_cny"] * (1 + i["cars.used_upkeep_growth"] * age)
+    yearly += i[f"vehicle_prices.insurance_{name(kind)}_share"] * used_price_cny(kind, age, i)
+    running = sum(yearly / (1 + rate) ** y for y in range(1, years + 1))
+    resale = used_price_cny(kind, age + years, i) / (1 + rate) ** years
+    once = i["cars.used_fee_cny"] + used_price_cny(kind, age, i)
+    return once + i["powertrain.attention"] * running - resale
+
+
+def used_utilities(kind: Alternative, weight: float, post: bool, i: YearInputs) -> dict[int, float]:
+    """Utility of used cars of a kind by the ages that may be moved in."""
+    out = {}
+    for age in range(1, round(i["cars.used_oldest_year"]) + 1):
+        burns = kind in (A.ICE, A.HEV, A.PHEV)
+        if kind is A.FCEV or (burns and i.year - age < i["cars.used_oil_first_year"]):
+            continue
+        v = i["cars.used_constant"] + i["cars.used_age_weight"] * age
+        if kind in BATTERY:
+            new = i[f"powertrain.range_{name(kind)}_km"]
+            reach = max(new - i["cars.bev_range_growth_km"] * age, i["cars.bev_range_min_km"])
+            v += i["powertrain.range_weight"] * math.log(reach / new)
+        out[age] = v - weight * used_perceived_cny(kind, age, post, i) / 1e4
+    return out
+
+
+def used_age(new: float, used: dict[int, float], theta: float, key: np.uint64, address: int) -> int:
+    """Age that a buyer takes: 0 for the new car, by Gumbel numbers of both nests and of the ages."""
+
+    def gumbel(k: int) -> float:
+        return -math.log(-math.log(hash_uniform(key, np.uint64(address), np.uint64(k)) + 2.0**-54))
+
+    if not used:
+        return 0
+    inclusive = theta * math.log(sum(math.exp(v / theta) for v in used.values()))
+    if new + gumbel(0) >= inclusive + gumbel(1):
+        return 0
+    return max(used, key=lambda age: used[age] / theta + gumbel(1 + age))

@@ -56,8 +56,11 @@ UNREAD_AREAS = frozenset(
     )
 )
 """Areas of the catalogue that the fit does not read, but for what driving costs: who holds which vehicle is given, and
-the fit runs on rung L1, whichever rung a run uses."""
-VERSION = 2
+the fit runs on rung L1, whichever rung a run uses.
+
+Cars from elsewhere (``out_of_town``) are read: their number follows from that area, while ``cars`` moves only a little
+which of the households that want a car keep one."""
+VERSION = 3
 """Raised by hand whenever the fit or the mechanisms it runs change, so that old constants are not used again."""
 
 

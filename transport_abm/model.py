@@ -15,7 +15,7 @@ from transport_abm.agents.fleets.operators import Operators
 from transport_abm.agents.fleets.permits import Vans
 from transport_abm.agents.fleets.ride_hail import RideHailCars
 from transport_abm.agents.fleets.taxis import Taxis
-from transport_abm.agents.mode_choice import choice_terms, choose, zone_terms
+from transport_abm.agents.mode_choice import choice_terms, choose, driving_cny_scale, zone_terms
 from transport_abm.agents.powertrain_fit import identify_powertrain
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.agents.tours import PERSON, Tours
@@ -152,6 +152,9 @@ class TransportModel(ColumnModel):
         self._fitted = identify_powertrain(city, overrides=case.parameters, drawn=drawn) if drawn else {}
         start = year_inputs(BASE_YEAR, {**case.parameters, **self._fitted}, (), drawn)
         self.world: World = build_world(city, base, start, sample=case.sample, seed=seed, rung=case.traffic)
+        if drawn:
+            central = year_inputs(BASE_YEAR, case.parameters)
+            self.world.observed_driving = driving_cny_scale(central, start)
         self.attach(Household, self.world.households)
         self.attach(Person, self.world.persons)
         vehicles = self.world.vehicles
@@ -260,7 +263,7 @@ class TransportModel(ColumnModel):
         if world.tours is None or world.travellers is None or self.year is None:
             return
         inputs = self.inputs(self.year)
-        terms = choice_terms(world.base.constants(), world.city.fares, inputs)
+        terms = choice_terms(world.base.constants(), world.city.fares, inputs, world.driving)
         zone = zone_terms(world.city.zones, world.travel.radius_km, inputs)
         if rows is None or len(rows) == len(world.persons):
             choose(world.tours, world.travellers, world.travel.los, zone, terms, seed=world.seed)

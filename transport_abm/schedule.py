@@ -65,7 +65,7 @@ def change_people(
 
 @step(
     reads=("persons.*", "households.*", "cars.*", "applicants.*"),
-    writes=("households.car", "households.nev", "cars.*", "applicants.*"),
+    writes=("households.car", "households.nev", "households.outside_car", "cars.*", "applicants.*"),
 )
 def change_stock(
     persons: Persons,
@@ -124,7 +124,8 @@ def open_lines(city: City, inputs: YearInputs, world: World) -> None:
     reads=(
         "persons.id", "persons.alive", "persons.status", "persons.age", "persons.licence", "persons.vot",
         "persons.household", "persons.work_zone", "persons.school_zone", "households.zone", "households.size",
-        "households.income_cny", "households.car", "households.nev", "households.e_bike", "households.bicycle",
+        "households.income_cny", "households.car", "households.nev", "households.outside_car", "households.e_bike",
+        "households.bicycle",
     ),
 )  # fmt: skip
 def make_tours(
@@ -132,7 +133,7 @@ def make_tours(
 ) -> None:
     """Everybody draws the tours of the weekday: how many, for what, where to and when."""
     world.travellers = traveller_terms(persons, households, inputs, seed=world.seed)
-    terms = choice_terms(world.base.constants(), city.fares, inputs)
+    terms = choice_terms(world.base.constants(), city.fares, inputs, world.driving)
     zone = zone_terms(city.zones, world.travel.radius_km, inputs)
     logsum = reference_logsum(world.travellers, world.travel.los, zone, terms)
     pull = attraction(city.zones, job_total(city.zones, city.districts, inputs), inputs)
@@ -151,7 +152,7 @@ def make_tours(
 def choose_modes(city: City, inputs: YearInputs, world: World) -> None:
     """Each tour takes the mode with the largest perceived utility."""
     assert world.tours is not None and world.travellers is not None
-    terms = choice_terms(world.base.constants(), city.fares, inputs)
+    terms = choice_terms(world.base.constants(), city.fares, inputs, world.driving)
     zone = zone_terms(city.zones, world.travel.radius_km, inputs)
     choose(world.tours, world.travellers, world.travel.los, zone, terms, seed=world.seed)
 

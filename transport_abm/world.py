@@ -40,6 +40,11 @@ class World:
     places: WorkplaceFit | None = None
     tours: Tours | None = None
     travellers: Travellers | None = None
+    observed_driving: tuple[float, float] = (1.0, 1.0)
+    """Driving costs of the base year at central values over those of this run's draws, of oil and electric cars [1].
+
+    What people chose in 2020 they chose at the costs of 2020: draws of energy move later years, not the base year.
+    """
     base_account: Account | None = None
     """Energy and CO2 of the base year."""
 
@@ -47,6 +52,12 @@ class World:
     def weight(self) -> float:
         """Persons that one sampled person stands for."""
         return 1.0 / self.sample
+
+    @property
+    def driving(self) -> tuple[float, float]:
+        """Factors on the energy cost of a kilometre in an oil and in an electric car of the year's stock [1]."""
+        oil, electric = self.vehicles.driving_ratio
+        return oil * self.observed_driving[0], electric * self.observed_driving[1]
 
     @property
     def central(self) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from tests.tiny_runs import tiny_case
 from transport_abm.before_run import check_years
 from transport_abm.core.errors import Fault, LeverError, ScenarioError
 from transport_abm.model import TransportModel
+from transport_abm.policy.inputs import YearInputs, year_inputs
 from transport_abm.policy.levers import LeverSetting
 from transport_abm.policy.scenario import Scenario
 
@@ -64,6 +65,46 @@ def test_a_missing_grid_factor_is_an_error_that_names_the_year() -> None:
     case = case_with({}, {"carbon.grid_first_year": 2024.0})
     with pytest.raises(ScenarioError, match=r"2020.*no factor of the"):
         check_years(case.name, range(2020, 2031), case.inputs)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "fleets.taxi.bev_price_cny", "fleets.bus.cng_upkeep_cny_km", "freight.heavy.lng_price_cny",
+        "fleets.sanitation_light.diesel_price_cny", "energy.van_electricity_100km", "energy.coach_lng_100km",
+        "vehicle_prices.bev_short_cny", "prices.petrol_cny_l", "fleets.diesel_cny_l",
+    ],
+)  # fmt: skip
+def test_a_missing_price_or_figure_of_one_year_is_named_before_the_run(path: str) -> None:
+    def inputs_of(year: int, *, held: bool = False) -> YearInputs:
+        values = year_inputs(year).values_by_path
+        return YearInputs(year, {k: v for k, v in values.items() if k != path or year != 2024})
+
+    with pytest.raises(ScenarioError, match=path) as refused:
+        check_years("holes", range(2020, 2027), inputs_of)
+    assert all("2024" in str(fault) for fault in refused.value.faults)
+
+
+def test_more_cars_from_elsewhere_than_cars_wanted_are_refused() -> None:
+    faults = faults_of(case_with({}, {"out_of_town.count_2018": 3.6e6}))
+    assert [f.field for f in faults] == ["out_of_town.count_2018"]
+
+
+def test_everything_that_contradicts_comes_in_one_error_with_its_first_year() -> None:
+    case = case_with(
+        {"taxi_nev_deadline_year": 2022.0, "quota_ordinary": -40_000.0},
+        {
+            "fleets.taxi.bev_count": 80_000.0, "fleets.taxi.mandate_year": 2023.0,
+            "plates.ordinary_unit_share": 0.9, "out_of_town.count_2018": 3.6e6,
+            "fleets.automobile_count": 5.3e6, "fleets.bus.retirement_year": 8.0,
+        },
+    )  # fmt: skip
+    told = {(f.field.split(" ")[0], f.file[-4:]) for f in faults_of(case)}
+    assert told >= {
+        ("fleets.taxi.bev_count", "2020"), ("fleets.taxi_nev_deadline_year", "2022"),
+        ("plates.ordinary_personal_share", "2020"), ("out_of_town.count_2018", "2020"),
+        ("fleets.automobile_count", "2020"), ("fleets.bus.other_age_max_year", "2020"), ("quota_ordinary", "2022"),
+    }  # fmt: skip
 
 
 def test_the_model_refuses_before_it_opens_anything() -> None:

@@ -24,7 +24,14 @@ from transport_abm.agents.cars.desire import (
 )
 from transport_abm.agents.cars.kernels_turnover import age_cars, place_in_household
 from transport_abm.agents.cars.stock import build_cars, count_cars
-from transport_abm.agents.cars.turnover import Given, may_replace, thresholds, turn_over, yearly_chances
+from transport_abm.agents.cars.turnover import (
+    Given,
+    may_replace,
+    scrappage_pays,
+    thresholds,
+    turn_over,
+    yearly_chances,
+)
 from transport_abm.agents.synthesis import synthesise
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.agents.vehicles import Cars, VehicleBook
@@ -256,11 +263,40 @@ def test_the_national_subsidy_scraps_more_of_the_old_cars_it_is_for_and_no_other
     for p, youngest in (
         (Powertrain.ICE, 13),
         (Powertrain.HEV, 13),
-        (Powertrain.PHEV, 6),
-        (Powertrain.BEV, 6),
+        (Powertrain.PHEV, 7),
+        (Powertrain.BEV, 7),
     ):
         assert (after[p, :youngest, 0] == before[p, :youngest, 0]).all()
         np.testing.assert_allclose(rate[p, youngest:], np.exp(0.12 * 2), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("powertrain", "registered", "paid"),
+    [
+        (Powertrain.ICE, 2008, True),
+        (Powertrain.ICE, 2012, False),
+        (Powertrain.HEV, 2010, True),
+        (Powertrain.BEV, 2017, True),
+        (Powertrain.PHEV, 2018, False),
+    ],
+)
+def test_the_stage_of_a_scrapped_car_is_told_by_its_registration_in_whatever_year_it_goes(
+    powertrain: Powertrain, registered: int, paid: bool
+) -> None:
+    for year in (2024, 2025):
+        told = scrappage_pays(
+            np.array([powertrain], np.int8), np.array([registered], np.int16), year_inputs(year)
+        )
+        assert told.tolist() == [paid]
+
+
+def test_a_car_given_up_keeps_its_year_of_registration() -> None:
+    case = street(3_000)
+    before = (2021 - case.cars.age.astype(int), case.cars.household.copy(), case.cars.alive.copy())
+    given, _ = turn(case, year_inputs(2022, {"cars.used_buyer_share": 0.0}))
+    held = set(zip(before[1][before[2]].tolist(), before[0][before[2]].tolist(), strict=True))
+    assert len(given) > 100
+    assert set(zip(given.household.tolist(), given.registered_year.tolist(), strict=True)) <= held
 
 
 def test_luck_belongs_to_the_household_not_to_the_row() -> None:
@@ -276,8 +312,9 @@ def test_luck_belongs_to_the_household_not_to_the_row() -> None:
 
 def test_plates_are_used_again_up_to_the_cars_wanted() -> None:
     given = Given(
-        np.array([0, 0, 1, 2, 3], np.int32), np.zeros(5, np.int8), np.ones(5, np.bool_), np.zeros(5, np.int8)
-    )
+        np.array([0, 0, 1, 2, 3], np.int32), np.zeros(5, np.int8), np.ones(5, np.bool_), np.zeros(5, np.int8),
+        np.full(5, 2010, np.int16),
+    )  # fmt: skip
     car, wanted = np.array([0, 1, 0, 0], np.int8), np.array([1, 1, 2, 0], np.int8)
     assert may_replace(given, car, wanted).tolist() == [True, False, False, True, False]
 

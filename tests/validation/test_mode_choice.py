@@ -32,6 +32,7 @@ from transport_abm.networks.road_users import CarKind
 from transport_abm.policy.inputs import year_inputs
 
 ALL_FLAGS = 127
+"""All means at hand; the last bit is the car from elsewhere."""
 # exp and log of the kernel and of Python's library differ in the last places only.
 LAST_PLACES = 1e-9
 
@@ -78,7 +79,7 @@ def random_day(seed: int, n_zones: int = 5, n_tours: int = 400):
     tour[:, 6] = np.maximum(tour[:, 5], rng.integers(0, 4, n_tours))
     spread = rng.uniform(0.2, 2.5, n_tours).astype(np.float32)
     address = rng.integers(0, 2**60, n_tours, dtype=np.uint64)
-    flag = rng.integers(0, 128, n_tours).astype(np.uint8)
+    flag = rng.integers(0, 256, n_tours).astype(np.uint8)
     weight = -rng.uniform(0.02, 0.15, n_tours).astype(np.float32)
     return tour, spread, address, flag, weight, los, zone
 

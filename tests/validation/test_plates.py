@@ -12,7 +12,6 @@ from transport_abm.agents.cars.plate_rules import (
     check_rules,
     family_score,
     ladder,
-    out_of_town_day_share,
     read_history,
     read_quota,
 )
@@ -161,10 +160,6 @@ def test_lists_of_2020_follow_from_past_lists_and_quotas() -> None:
     for k in range(len(left))[::-1]:
         assert left[k] == pytest.approx(min(entries[k], 390_000 - behind))
         behind += left[k]
-
-
-def test_out_of_town_cars_may_enter_on_84_days() -> None:
-    assert out_of_town_day_share(year_inputs(2021)) == pytest.approx(84 / 365)
 
 
 @pytest.mark.parametrize("year", range(2020, 2031))

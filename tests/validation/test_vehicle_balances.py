@@ -47,6 +47,10 @@ def test_every_class_powertrain_and_fuel_closes_and_one_year_opens_where_the_las
         np.testing.assert_array_equal(after.opening, before.closing)
         assert after.new.sum() > 0
         assert after.scrapped.sum() > 0
+    assert sum(year.brought_in.sum() for year in years) > 0
+    assert not any(
+        year.brought_in[c].any() for year in years for c in VehicleClass if c != VehicleClass.PRIVATE_CAR
+    )
 
 
 def test_new_energy_vehicles_ever_registered_grow_by_those_registered(
@@ -55,7 +59,8 @@ def test_new_energy_vehicles_ever_registered_grow_by_those_registered(
     _, years, _ = run
     for before, after in itertools.pairwise(years):
         grown = after.registered_nev - before.registered_nev
-        assert grown == pytest.approx(after.new[:, IS_NEW_ENERGY].sum(), abs=1e-6)
+        registered = after.new + after.brought_in
+        assert grown == pytest.approx(registered[:, IS_NEW_ENERGY].sum(), abs=1e-6)
         assert after.registered_nev >= after.closing[:, IS_NEW_ENERGY].sum()
 
 
@@ -69,6 +74,17 @@ def test_cars_of_households_are_the_private_cars_in_use(
     assert years[-1].closing[VehicleClass.PRIVATE_CAR].sum() == pytest.approx(held / SAMPLE)
     assert years[-1].private_by_district.sum() == pytest.approx(held / SAMPLE)
     assert households.alive[cars.household[cars.alive]].all()
+
+
+def test_cars_from_elsewhere_stand_beside_the_stock_and_their_household_has_no_plate_for_them(
+    run: tuple[TransportModel, list[VehicleYear], list[Account]],
+) -> None:
+    model, years, _ = run
+    households, outside = model.world.households, model.world.vehicles.outside
+    assert years[-1].out_of_town == outside.alive.sum() / SAMPLE > 0
+    held = np.bincount(outside.household[outside.alive], minlength=len(households))
+    np.testing.assert_array_equal(held, households.outside_car)
+    assert households.alive[outside.household[outside.alive]].all()
 
 
 def test_plates_given_are_used_held_or_expired_and_nobody_holds_two(

@@ -49,8 +49,13 @@ CHUNK = 32_768
 ) = range(8)
 N_ZONE = 8
 
+AM, PM, NIGHT = 0, 2, 3
+"""Periods that rules name, as in ``core.vocabulary.Period``."""
+
 # Bits of a traveller's flags.
 HAS_CAR, NEV_CAR, RESTRICTED, HAS_BICYCLE, HAS_E_BIKE, CAN_RIDE, CAN_SHARE_BICYCLE = 1, 2, 4, 8, 16, 32, 64
+FROM_ELSEWHERE = 128
+"""The car has plates of another province: RESTRICTED then means without an entry permit today."""
 
 # Counters k of the draws of one tour.
 K_NEST, K_MODE, K_SHARED, K_PARKING = 0, 8, 24, 25
@@ -89,6 +94,7 @@ class ChoiceTerms(NamedTuple):
     bev_cny_km: float
     passenger_cost_share: float
     credit_cny_km: float
+    permit_ring: float  # ring inside which cars from elsewhere need a permit
     restricted_ring: float
     parking_paid_share: float
     parking_hour: np.ndarray  # float64[purposes + 1]: parked hours by purpose, last one for a stop [h]
@@ -98,6 +104,17 @@ class ChoiceTerms(NamedTuple):
 def _parking_cny(zone, place, hour):
     """Price of parking: one rate for the first hour, another after."""
     return zone[place, PARKING_FIRST] * min(hour, 1.0) + zone[place, PARKING_AFTER] * max(0.0, hour - 1.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _is_barred(flag, ring, depart, back, terms):
+    """Whether rules keep the car off a tour that comes as far in as a ring."""
+    if flag & FROM_ELSEWHERE:
+        if flag & RESTRICTED:
+            return ring <= terms.permit_ring
+        # With a permit, cars from elsewhere may not drive inside the 5th ring in the peaks.
+        return ring <= terms.restricted_ring and (depart in (AM, PM) or back in (AM, PM))
+    return flag & RESTRICTED != 0 and ring <= terms.restricted_ring and (depart < NIGHT or back < NIGHT)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -120,7 +137,7 @@ def tour_utility(
     # The driver's own car: first of its three columns.
     own = BARRED_MIN if flag & RESTRICTED else (CAR_MIN if flag & NEV_CAR else OIL_MIN)
     a = origin
-    inside = zone[origin, RING] <= terms.restricted_ring
+    ring = zone[origin, RING]
     for leg in range(n_leg):
         if leg == 0:
             b = destination
@@ -157,7 +174,7 @@ def tour_utility(
         bus_cny += row[TRANSIT_CNY]
         metro_cny += row[TRANSIT_CNY + 1]
         both_cny += row[TRANSIT_CNY + 2]
-        inside = inside or zone[b, RING] <= terms.restricted_ring
+        ring = min(ring, zone[b, RING])
         a = b
     share = 1.0 / n_leg
     bt = terms.time_weight * share
@@ -206,7 +223,7 @@ def tour_utility(
         drive_cny += _parking_cny(zone, destination, terms.parking_hour[purpose])
         if stop >= 0:
             drive_cny += _parking_cny(zone, stop, terms.parking_hour[-1])
-    barred = flag & RESTRICTED and inside and (depart < 3 or back < 3)
+    barred = _is_barred(flag, ring, depart, back, terms)
     v[DRIVER] = (
         constant[DRIVER] + bt * (own_min + at_ends) + bc * drive_cny
         if flag & HAS_CAR and not barred

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transport_abm.agents import kernels_choice as kernel
+from transport_abm.agents.cars.out_of_town import day_share
 from transport_abm.agents.energy_use import usual_use
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.agents.tours import Tours
@@ -76,7 +77,8 @@ def year_shift(inputs: YearInputs) -> NDArray[np.float64]:
 def driving_cny_km(inputs: YearInputs) -> tuple[float, float, float]:
     """What energy costs those who drive: a petrol car, a battery car and an e-bike [CNY/km].
 
-    Cars of the years for which the energy curves hold stand for the stock; prices have the levies in them.
+    Of the stock of the base year, for which the energy curves hold; factors of later stocks come from
+    `agents.cars.driving`. Prices have the levies in them.
     """
     petrol, home, public = household_prices_cny(inputs, inputs.year)
     at_home = inputs["mode_choice.home_charging_share"]
@@ -95,7 +97,18 @@ def driving_cny_km(inputs: YearInputs) -> tuple[float, float, float]:
     return litre * petrol, kwh * charging, inputs["energy.e_bike_kwh_km"] * home
 
 
-def choice_terms(constant: NDArray[np.float64], fares: Fares, inputs: YearInputs) -> kernel.ChoiceTerms:
+def driving_cny_scale(central: YearInputs, drawn: YearInputs) -> tuple[float, float]:
+    """Driving costs at central values over those at drawn ones, of a petrol and of a battery car [1]."""
+    at_centre, at_draw = driving_cny_km(central), driving_cny_km(drawn)
+    return at_centre[0] / at_draw[0], at_centre[1] / at_draw[1]
+
+
+def choice_terms(
+    constant: NDArray[np.float64],
+    fares: Fares,
+    inputs: YearInputs,
+    driving: tuple[float, float] = (1.0, 1.0),
+) -> kernel.ChoiceTerms:
     """Coefficients of the utilities in a year.
 
     Parameters
@@ -106,6 +119,9 @@ def choice_terms(constant: NDArray[np.float64], fares: Fares, inputs: YearInputs
         Fare rules of the city.
     inputs
         Parameters of the year.
+    driving
+        Factors on the cost of a kilometre in an oil and in an electric car, from the stock of the year
+        (`World.driving`) [1].
     """
     mc = {
         path.removeprefix("mode_choice."): inputs[path] for path in inputs if path.startswith("mode_choice.")
@@ -141,11 +157,12 @@ def choice_terms(constant: NDArray[np.float64], fares: Fares, inputs: YearInputs
         ride_hail_cny_min=mc["ride_hail_cny_min"] * taxi,
         hired_wait_weight=mc["hired_wait_weight"],
         ride_hail_wait_factor=mc["ride_hail_wait_factor"],
-        ice_cny_km=ice_cny_km,
-        bev_cny_km=bev_cny_km,
+        ice_cny_km=ice_cny_km * driving[0],
+        bev_cny_km=bev_cny_km * driving[1],
         passenger_cost_share=mc["passenger_cost_share"],
         credit_cny_km=mc["credit_car_kg_km"] * inputs["carbon_credit.cny_kg"],
         restricted_ring=float(RING_OF_TAIL_NUMBER),
+        permit_ring=inputs["out_of_town.permit_ring"],
         parking_paid_share=inputs["parking.paid_share"],
         parking_hour=inputs.array(
             "mode_choice.parking_hours_{}", [*(p.name.lower() for p in Purpose), "stop"]
@@ -202,9 +219,10 @@ def zone_terms(zones: Zones, radius_km: NDArray[np.float32], inputs: YearInputs)
 def traveller_terms(persons: Persons, households: Households, inputs: YearInputs, *, seed: int) -> Travellers:
     """Flags and cost weight of every person in a year.
 
-    The household's cars go to its licence holders, workers first; others find the car free with a chance, and some
-    who have none drive a company's car or one with plates from elsewhere. A petrol car is barred on its tail-number
-    day; a battery car only as far as its exemption is taken away.
+    The household's cars go to its licence holders, workers first, then the one with plates from elsewhere; others find
+    a car free with a chance, and some who have none drive a company's car. A petrol car is barred on its tail-number
+    day; a battery car only as far as its exemption is taken away. A car with plates from elsewhere needs an entry
+    permit, which it has on few days; on its tail-number day it counts as without.
     """
     n = len(persons)
     home = persons.household
@@ -223,16 +241,21 @@ def traveller_terms(persons: Persons, households: Households, inputs: YearInputs
     main = licensed & (rank < car)
     lucky = uniform(seed, Stream.CAR, address, 0) < inputs["mode_choice.second_driver_share"]
     company = uniform(seed, Stream.CAR, address, 0, 2) < inputs["mode_choice.other_car_share"]
-    has_car = main | (licensed & np.where(car > 0, lucky, company))
+    outside = households.outside_car[home]
+    # Who has the first claim on the car from elsewhere; in a household without another car all use that one.
+    main_outside = licensed & (rank >= car) & (rank < car + outside)
+    from_elsewhere = main_outside | ((car == 0) & (outside > 0))
+    has_car = main | main_outside | (licensed & np.where(car + outside > 0, lucky, company))
     nev_car = has_car & (rank < nev)
     day = uniform(seed, Stream.PLATE_DIGIT, address, 0)
     exempt = nev_car & (
         uniform(seed, Stream.PLATE_DIGIT, address, 0, 1) < inputs["tail_number.bev_exempt_share"]
     )
     restricted = (day < inputs["tail_number.day_count"] / WEEKDAYS) & ~exempt
+    restricted |= from_elsewhere & (uniform(seed, Stream.PLATE_DIGIT, address, 0, 2) >= day_share(inputs))
     lift = uniform(seed, Stream.CAR, address, 0, 1) < inputs["mode_choice.passenger_other_share"]
     size = households.size[home]
-    can_ride = ((car > 0) & (size > 1)) | lift
+    can_ride = ((car + outside > 0) & (size > 1)) | lift
     has_bicycle = rank < households.bicycle[home]
     has_e_bike = (rank < households.e_bike[home]) & (persons.age >= 16)
     can_share = (persons.age >= 12) & (persons.age < 70)
@@ -240,7 +263,7 @@ def traveller_terms(persons: Persons, households: Households, inputs: YearInputs
     for bit, holds in (
         (kernel.HAS_CAR, has_car), (kernel.NEV_CAR, nev_car), (kernel.RESTRICTED, restricted),
         (kernel.HAS_BICYCLE, has_bicycle & (persons.age >= 12)), (kernel.HAS_E_BIKE, has_e_bike),
-        (kernel.CAN_RIDE, can_ride), (kernel.CAN_SHARE_BICYCLE, can_share),
+        (kernel.CAN_RIDE, can_ride), (kernel.CAN_SHARE_BICYCLE, can_share), (kernel.FROM_ELSEWHERE, from_elsewhere),
     ):  # fmt: skip
         flag |= holds.astype(np.uint8) * np.uint8(bit)
     return Travellers(flag, _cost_weight(persons, households, inputs))

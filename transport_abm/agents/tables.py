@@ -23,6 +23,9 @@ class Households(Table):
     income_cny = Column(np.float32, "CNY/year", "disposable income of the household")
     car = Column(np.int8, "1", "cars held (0, 1 or 2)")
     nev = Column(np.int8, "1", "how many of the cars are battery-electric")
+    outside_car = Column(
+        np.int8, "1", "cars with plates of other provinces that it keeps, beside `car` (0 or 1)"
+    )
     e_bike = Column(np.int8, "1", "electric bicycles held")
     bicycle = Column(np.int8, "1", "own bicycles held")
     parking = Column(np.bool_, "1", "has an own fixed parking space")

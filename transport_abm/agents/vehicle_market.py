@@ -20,7 +20,9 @@ from transport_abm.agents.cars.access import (
 )
 from transport_abm.agents.cars.applications import build_applicants, update_applicants
 from transport_abm.agents.cars.desire import calibrate_desire, choose_desire
+from transport_abm.agents.cars.driving import AGES, count_by_age, driving_ratio
 from transport_abm.agents.cars.offers import GivenUp, Offers, limited_use, offers
+from transport_abm.agents.cars.out_of_town import build_out_of_town, change_out_of_town
 from transport_abm.agents.cars.plates import (
     PlateYear,
     allocate_plates,
@@ -31,7 +33,8 @@ from transport_abm.agents.cars.plates import (
 from transport_abm.agents.cars.pool_choice import identify_pools
 from transport_abm.agents.cars.powertrain import Peers, choose_powertrain, peer_share, pool_value
 from transport_abm.agents.cars.stock import add_cars, build_cars, count_cars, registered_before
-from transport_abm.agents.cars.turnover import Given, count_private, may_replace, turn_over
+from transport_abm.agents.cars.turnover import Given, count_private, may_replace, scrappage_pays, turn_over
+from transport_abm.agents.cars.used import choose_used
 from transport_abm.agents.fleets.cohorts import close_cohort
 from transport_abm.agents.fleets.fleets import Fleets, FleetWork, build_fleets, renew_fleets
 from transport_abm.agents.fleets.operators import city_scale
@@ -69,11 +72,15 @@ class Vehicles:
     """Vehicles, applicants, posts and operators of a run, carried from year to year."""
 
     cars: Cars
+    outside: Cars
+    """Cars with plates of other provinces that residents keep; no part of the city's stock."""
     applicants: Applicants
     access: Access
     fleets: Fleets
     desire_constant: float
     """Constant of the wish for cars at which those of the base year are those held and applied for."""
+    outside_constant: float
+    """Constant of keeping a car with plates of another province."""
     pool_constant: float
     """Added to the worth of a new-energy plate, so that those of the base year wait in the pools they wait in."""
     wait_year: F64
@@ -89,6 +96,11 @@ class Vehicles:
     """Plates of the year that units put on a car, by pool [plates]."""
     work: FleetWork = field(default_factory=FleetWork)
     """What the year asked of the fleets."""
+    base_count: F64 = field(default_factory=lambda: np.zeros((len(Powertrain), AGES)))
+    """Private cars of the base year by powertrain and age [rows]."""
+    driving_ratio: tuple[float, float] = (1.0, 1.0)
+    """Energy cost of a kilometre with the oil and the electric cars of the year over that with those of the base
+    year, at the prices of the year [1]."""
     base_hired_km: float = 0.0
     """Kilometres with passengers of taxis and ride-hail cars on a weekday of the base year [km/d]."""
     hired_ratio: float = 1.0
@@ -131,6 +143,7 @@ def build_vehicles(
     wait = expected_wait_year(applicants, inputs, sample=institution)[1]
     peers = peer_share(cars, households, zones)
     worth = pool_value(households, zones, access, peers, wait, offers(inputs), inputs)
+    outside, outside_constant = build_out_of_town(households, wanted, zones, inputs, seed=seed, sample=sample)
     fleets = build_fleets(city, inputs, seed=seed)
     private, public = VehicleBook(year), VehicleBook(year)
     private.opening = private.closing = count_private(cars, cars.alive)
@@ -142,8 +155,9 @@ def build_vehicles(
     registered = registered_before(cars, inputs)[IS_NEW_ENERGY].sum() / sample
     registered += public.closing[:, IS_NEW_ENERGY].sum()
     return Vehicles(
-        cars, applicants, access, fleets, constant, identify_pools(applicants, worth, inputs), wait, private, public,
-        float(registered),
+        cars, outside, applicants, access, fleets, constant, outside_constant,
+        identify_pools(applicants, worth, inputs), wait, private, public, float(registered),
+        base_count=count_by_age(cars),
     )  # fmt: skip
 
 
@@ -159,6 +173,8 @@ class Demand:
     """GivenUp code."""
     key: I64
     """Address of the purchase's draws."""
+    wanted: I8
+    """Cars that each household wants, shape (households,)."""
     unit_pool: I8
     """Pools of the plates that units put on a car."""
     winner_used: NDArray[np.bool_]
@@ -221,8 +237,9 @@ def gather_demand(
     return Demand(
         household=np.concatenate((kept, new)),
         plate=np.concatenate((given.plate[replace], applicants.pool[row[~unit]])),
-        given_up=np.concatenate((_given_up(given, replace), np.zeros(len(new), np.int8))),
+        given_up=np.concatenate((_given_up(given, replace, inputs), np.zeros(len(new), np.int8))),
         key=_purchase_key(households, kept, new),
+        wanted=wanted,
         unit_pool=applicants.pool[row[unit]],
         winner_used=used,
         plate_year=plate_year,
@@ -269,6 +286,7 @@ def change_cars(
         demand.household, demand.plate, demand.key, households, city.zones, vehicles.access, demand.peers,
         demand.sale, inputs, year=inputs.year, seed=seed, given_up=demand.given_up,
     )  # fmt: skip
+    bought = choose_used(bought, demand.key, demand.sale, inputs, year=inputs.year, seed=seed)
     units = np.bincount(demand.unit_pool, minlength=len(POOLS)) / sample
     vehicles.unit_plate_count = np.rint(units).astype(np.int64)
     use_plates(
@@ -276,21 +294,30 @@ def change_cars(
     )
     add_cars(
         vehicles.cars, book, household=demand.household, plate=demand.plate, powertrain=bought.powertrain,
-        range_km=bought.range_km, home_post=bought.home_post,
+        range_km=bought.range_km, home_post=bought.home_post, brought_in=bought.age > 0, age=bought.age,
     )  # fmt: skip
     count_cars(households, vehicles.cars)
     update_home_posts(vehicles.access, households)
     book.check()
+    change_out_of_town(
+        vehicles.outside, households, demand.wanted, city.zones, vehicles.outside_constant, inputs,
+        year=inputs.year, seed=seed,
+    )  # fmt: skip
     vehicles.limited_use[:, 1:] = vehicles.limited_use[:, :-1].copy()
     vehicles.limited_use[:, 0] = limited_use(inputs)
+    oil, electric = driving_ratio(
+        count_by_age(vehicles.cars), vehicles.base_count, inputs, vehicles.limited_use
+    )
+    vehicles.driving_ratio = float(oil), float(electric)
     vehicles.plate_year, vehicles.wait_year = plate_year, plate_year.wait_year
-    vehicles.registered_nev += float(book.new[:, IS_NEW_ENERGY].sum()) / sample
+    registered = book.new + book.brought_in
+    vehicles.registered_nev += float(registered[:, IS_NEW_ENERGY].sum()) / sample
 
 
-def _given_up(given: Given, row: I64) -> I8:
-    """What each owner gives up, as subsidies ask."""
+def _given_up(given: Given, row: I64, inputs: YearInputs) -> I8:
+    """What each owner gives up, as subsidies ask: a scrapped car counts if it is of a stage that is paid for."""
     oil = np.isin(given.powertrain[row], OIL)
-    scrapped = given.scrapped[row]
+    scrapped = given.scrapped[row] & scrappage_pays(given.powertrain[row], given.registered_year[row], inputs)
     code = np.where(oil & ~scrapped, GivenUp.SOLD_OIL, GivenUp.NOTHING)
     code = np.where(oil & scrapped, GivenUp.SCRAPPED_OIL, code)
     return np.where(~oil & scrapped, GivenUp.SCRAPPED_OTHER, code).astype(np.int8)
@@ -404,6 +431,7 @@ def vehicle_year(vehicles: Vehicles, households: Households, city: City, *, samp
         **flow, registered_nev=vehicles.registered_nev, plates=plates,
         private_by_district=_private_by_district(vehicles.cars, households, city) / sample,
         posts=count_posts(vehicles.access, sample), rule_share=rule_shares(vehicles.fleets),
+        out_of_town=float(vehicles.outside.alive.sum()) / sample,
     )  # fmt: skip
 
 

@@ -48,6 +48,8 @@ class VehicleYear:
     """New-energy vehicles ever registered in the city [vehicles]."""
     private_by_district: F64
     """Private cars in use by home district and powertrain [vehicles]."""
+    out_of_town: float
+    """Cars with plates of other provinces that residents keep, beside the stock [cars]."""
     plates: PlateFigures | None
     """None in the base year, whose plates are part of what is given."""
     posts: Mapping[str, float] = field(default_factory=dict)

@@ -21,7 +21,7 @@ F64 = NDArray[np.float64]
 
 
 def stock_of_cars(
-    cars: Cars, households: Households, zone_district: NDArray[np.int16], weight: float
+    cars: Cars, households: Households, zone_district: NDArray[np.int16], weight: ArrayLike
 ) -> Stock:
     """Private cars by the district of their household.
 
@@ -32,7 +32,7 @@ def stock_of_cars(
     zone_district
         District of each zone.
     weight
-        Cars that one row stands for, 1 / sample.
+        Cars that one row stands for, 1 / sample; one for all or one a row.
 
     Returns
     -------
@@ -41,9 +41,10 @@ def stock_of_cars(
     """
     alive = cars.alive
     powertrain = cars.powertrain[alive]
+    part = np.broadcast_to(np.asarray(weight, np.float64), alive.shape)[alive]
     district = zone_district[households.zone[cars.household[alive]]]
     return Stock.build(
-        int(VehicleClass.PRIVATE_CAR), powertrain, FUEL_OF_CAR[powertrain], cars.age[alive], weight,
+        int(VehicleClass.PRIVATE_CAR), powertrain, FUEL_OF_CAR[powertrain], cars.age[alive], part,
         district=district, range_km=cars.range_km[alive],
     )  # fmt: skip
 

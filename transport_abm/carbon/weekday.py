@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from transport_abm.agents.cars.out_of_town import usable_share
 from transport_abm.agents.fleets.buses import km_scale
 from transport_abm.agents.fleets.fleets import fleet_km
 from transport_abm.agents.fleets.vans import van_km_year
 from transport_abm.agents.tables import Households
 from transport_abm.agents.vehicle_market import Vehicles
 from transport_abm.carbon.account import Account, build_account
+from transport_abm.carbon.activity import Stock
 from transport_abm.carbon.sources import fleet_use, freight_year, stock_of_cars, year_activity
 from transport_abm.carbon.works import WeekdayTravel
 from transport_abm.core.vocabulary import Mode, Period, TransitMode
@@ -155,8 +157,15 @@ def carbon_year(
     # Lines of the city stand for more lines than are drawn, or for fewer.
     weekday = replace(weekday, bus_km=np.asarray(weekday.bus_km) * km_scale(fleets.lines, inputs))
     people = np.bincount(zones.district, zones.residents + zones.jobs, minlength=len(city.districts.name_en))
+    # Cars from elsewhere drive on the city's roads, on the days on which they may.
+    near = usable_share(zones, inputs)[households.zone[vehicles.outside.household]]
     activity = year_activity(
-        stock_of_cars(vehicles.cars, households, zones.district, 1.0 / sample),
+        Stock.join(
+            [
+                stock_of_cars(vehicles.cars, households, zones.district, 1.0 / sample),
+                stock_of_cars(vehicles.outside, households, zones.district, near / sample),
+            ]
+        ),
         fleet_use(
             fleets,
             fleet_km(fleets, city, work, inputs, year=year),

@@ -87,6 +87,8 @@ class Stream(IntEnum):
     UNCERTAINTY = 47
     APPLICATION = 48
     ATTRIBUTION = 49
+    USED_ELSEWHERE = 50
+    OUT_OF_TOWN = 51
     DEPARTURE = 60
 
 

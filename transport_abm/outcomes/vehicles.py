@@ -90,6 +90,39 @@ def vehicles_scrapped(view: YearView) -> Iterator[Row]:
 
 
 @outcome(
+    "vehicles/year",
+    "Used vehicles brought in",
+    "外地转入车辆",
+    "used vehicles from outside the city registered in the year, by class and powertrain",
+)
+def vehicles_brought_in(view: YearView) -> Iterator[Row]:
+    """Vehicles brought in by class and powertrain."""
+    yield from _by_powertrain(view.vehicles.brought_in)
+
+
+@outcome(
+    "vehicles/year",
+    "Vehicles taken out",
+    "外迁车辆",
+    "vehicles that left the city in the year without being scrapped, by class and powertrain",
+)
+def vehicles_taken_out(view: YearView) -> Iterator[Row]:
+    """Vehicles taken out by class and powertrain."""
+    yield from _by_powertrain(view.vehicles.taken_out)
+
+
+@outcome(
+    "vehicles",
+    "Cars with plates of other provinces",
+    "长期在京外埠号牌小客车",
+    "cars with plates of other provinces that residents keep in the city; no part of the registered stock",
+)
+def out_of_town_cars(view: YearView) -> Iterator[Row]:
+    """Cars from elsewhere at the end of the year."""
+    yield "", "", view.vehicles.out_of_town
+
+
+@outcome(
     "1",
     "New-energy share of private cars",
     "私人小汽车新能源占比",

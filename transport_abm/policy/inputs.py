@@ -153,6 +153,8 @@ def year_inputs(
     overrides: Mapping[str, float] | None = None,
     levers: Sequence[LeverSetting] = (),
     drawn: Mapping[str, Draw] | None = None,
+    *,
+    held: bool = False,
 ) -> YearInputs:
     """Values of all parameters in one year: catalogue, then overrides, then draws, then levers.
 
@@ -167,6 +169,9 @@ def year_inputs(
     drawn
         Draws of uncertain parameters by path. A lever that takes a drawn value out of the parameter's range
         takes it to the end of the range, so that no draw makes a scenario impossible.
+    held
+        Take every value that a lever takes out of its range to the end of it, instead of refusing it: to look for
+        further faults of what is refused already.
 
     Returns
     -------
@@ -190,7 +195,7 @@ def year_inputs(
         change_values(values, changes)
         rows = [(change.lever, catalogue.parameters[change.path]) for change in changes]
         for _, row in rows:
-            if row.path in drawn:
+            if held or row.path in drawn:
                 values[row.path] = min(max(values[row.path], row.low), row.high)
         faults = [
             Fault(

@@ -139,9 +139,9 @@ class Scenario(Schema):
         fields: dict[str, Any] = {field: getattr(self, field) for field in type(self).model_fields}
         return Scenario(**(fields | changes))
 
-    def inputs(self, year: int) -> YearInputs:
-        """Values of all parameters in one year of this scenario."""
-        return year_inputs(year, self.parameters, self.levers, self.draws())
+    def inputs(self, year: int, *, held: bool = False) -> YearInputs:
+        """Values of all parameters in one year of this scenario; ``held`` as in `year_inputs`."""
+        return year_inputs(year, self.parameters, self.levers, self.draws(), held=held)
 
     def draws(self) -> Mapping[str, Draw]:
         """What is drawn for the uncertain parameters of this run, by path; those given by hand are not drawn."""

@@ -239,15 +239,6 @@ def score_growth(
     return growth * inputs["plates.score_year_point"]
 
 
-def out_of_town_day_share(inputs: Mapping[str, float]) -> float:
-    """Share of the days of a year on which a car with plates of another province may enter [1]."""
-    days = inputs["plates.out_of_town_permit_year_count"] * inputs["plates.out_of_town_permit_day"]
-    return float(min(days / DAYS, 1.0))
-
-
-DAYS = 365.0
-
-
 @dataclass(frozen=True)
 class History:
     """Quotas and waiting lists of the years before the base year's end, by pool [plates, persons]."""

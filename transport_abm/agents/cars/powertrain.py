@@ -81,6 +81,12 @@ class Purchase:
     """Charges at a post at home."""
     price_cny: NDArray[np.float32]
     """Price with VAT and tax, less subsidies [CNY]."""
+    variant: I8
+    """2 x what is given up + post."""
+    weight: F64
+    """Utility lost by CNY 10,000."""
+    age: I8
+    """Completed years of the car; 0 for new ones, others come from outside the city (`agents.cars.used`)."""
 
 
 def peer_share(cars: Cars, households: Households, zones: Zones) -> Peers:
@@ -308,6 +314,9 @@ def choose_powertrain(
         range_km=offers.range_km[chosen].astype(np.int16),
         home_post=access.home_post[household] & plugs[chosen],
         price_cny=(paid[chosen] - offers.trade_cny[buyers.variant // 2, chosen]).astype(np.float32),
+        variant=buyers.variant,
+        weight=buyers.weight,
+        age=np.zeros(len(household), np.int8),
     )
 
 

@@ -11,7 +11,7 @@ city whose own car is gone, on that owner's plate, or else leaves the city too.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ Bool = NDArray[np.bool_]
 
 OIL = (Powertrain.ICE, Powertrain.HEV)
 """Cars that count as oil cars under the trade-in subsidy: they cannot be charged."""
+MIDDLE = 0.5
+"""Cars of a year are registered all through it; its middle stands for them [year]."""
 CNY_PER_UNIT = 1e4
 """The response to the subsidy is given per ten thousand yuan."""
 K_BUYER, K_OFFER = 0, 1
@@ -58,6 +60,8 @@ class Given:
     """True if the car was scrapped, False if it was sold."""
     powertrain: I8
     """Powertrain code of the car given up."""
+    registered_year: NDArray[np.int16]
+    """Year in which the car given up was first registered: tells its emission stage."""
 
     def __len__(self) -> int:
         return len(self.household)
@@ -114,6 +118,32 @@ def _response(subsidy_cny: float, inputs: YearInputs) -> float:
     return math.exp(inputs["cars.tradein_response"] * subsidy_cny / CNY_PER_UNIT)
 
 
+def scrappage_pays(powertrain: I8, registered_year: NDArray[np.int16], inputs: YearInputs) -> Bool:
+    """Whether the national subsidy for scrapping is paid for cars, by their emission stage.
+
+    Parameters
+    ----------
+    powertrain
+        Codes.
+    registered_year
+        Years of first registration, of the shape of ``powertrain``.
+    inputs
+        Parameters of the year.
+
+    Returns
+    -------
+    NDArray[np.bool_]
+        True where the car is of the stage that the rule names; a year's cars are dated in its middle.
+
+    Notes
+    -----
+    The rule tells the stage by the date of first registration, for oil cars and new-energy ones.
+    """
+    nev = np.isin(powertrain, [int(p) for p in NEW_ENERGY])
+    last = np.where(nev, inputs["cars.scrappage_nev_to_year"], inputs["cars.scrappage_oil_to_year"])
+    return np.asarray(registered_year + MIDDLE <= last)
+
+
 def yearly_chances(inputs: YearInputs) -> F64:
     """Chances of a car in one year, each given that those before did not happen.
 
@@ -131,7 +161,7 @@ def yearly_chances(inputs: YearInputs) -> F64:
     -----
     Subsidies work by the factor exp(response x subsidy / 10,000): the city's for giving up an oil car scales
     the chance that one old enough is changed, up to 1; the national one for scrapping, of the dated prices,
-    scales the Weibull hazard rate of cars old enough for it.
+    scales the Weibull hazard rate of cars of the emission stages that it is for.
     """
     age = np.arange(OLDEST_YEAR + 1, dtype=np.float64)
     out = np.empty((len(Powertrain), len(age), 3))
@@ -140,8 +170,9 @@ def yearly_chances(inputs: YearInputs) -> F64:
         out[p, :, 0] = hazard(age, float(mean[p]), inputs["cars.life_shape"])
     paid_cny = max(inputs["vehicle_prices.tradein_nev_cny"], inputs["vehicle_prices.tradein_ice_cny"])
     if paid_cny > 0:
+        registered = (inputs.year - 1 - age).astype(np.int16)
         for p in Powertrain:
-            old = age >= inputs[f"cars.scrappage_{'nev' if p in NEW_ENERGY else 'oil'}_age_year"]
+            old = scrappage_pays(np.full(len(age), p, np.int8), registered, inputs)
             out[p, old, 0] = 1.0 - (1.0 - out[p, old, 0]) ** _response(paid_cny, inputs)
     out[:, age + 1 > inputs["cars.age_limit_year"], 0] = 1.0
     out[:, :, 1] = np.where(age > inputs["cars.export_age_year"], inputs["cars.export_share"], 0.0)
@@ -246,7 +277,10 @@ def turn_over(
     if wanted is not None:
         owner = cars.household[ended]
         willing = wanted[owner] >= held[owner]
-    given = Given(cars.household[ended], cars.plate[ended], fate[ended] == SCRAPPED, cars.powertrain[ended])
+    given = Given(
+        cars.household[ended], cars.plate[ended], fate[ended] == SCRAPPED, cars.powertrain[ended],
+        (year - cars.age[ended].astype(np.int16)).astype(np.int16),
+    )  # fmt: skip
     identity = households.id[given.household]
     offer, buyer = _match_used(given, fate[ended], willing, identity, place[ended], inputs, year, seed)
     sold, old = ended[offer], ended[buyer]
@@ -263,7 +297,7 @@ def turn_over(
     book.closing[own] = count_private(cars, cars.alive)[own]
     keeps = np.ones(len(ended), np.bool_)
     keeps[buyer] = False
-    return Given(given.household[keeps], given.plate[keeps], given.scrapped[keeps], given.powertrain[keeps])
+    return Given(*(getattr(given, each.name)[keeps] for each in fields(Given)))
 
 
 def may_replace(given: Given, car: I8, wanted: I8) -> Bool:
