@@ -35,6 +35,10 @@ SampleOption = Annotated[float | None, typer.Option(help="Share of the populatio
 YearsOption = Annotated[str | None, typer.Option(help="First and last year, as 2020-2030.")]
 SeedOption = Annotated[int | None, typer.Option(help="Seed of all draws.")]
 ReplicationsOption = Annotated[int, typer.Option(min=1, max=1000, help="Pairs of runs for each lever.")]
+KeepOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder in which each run is kept as it ends; the same command goes on from there."),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="lever=value of the scenario, from its first year; repeatable."),
@@ -87,10 +91,14 @@ def matrix_command(
     set_: SetOption = None,
     replications: ReplicationsOption = 1,
     uncertain: Annotated[bool, typer.Option("--uncertain", help="Draw the uncertain numbers too.")] = False,
+    keep: KeepOption = None,
     language: LanguageOption = Language.EN,
     as_json: JsonOption = False,
 ) -> None:
-    """Run every lever alone against every target: paired runs with the same draws, one lever after the other."""
+    """Run every lever alone against every target: paired runs with the same draws, one lever after the other.
+
+    Years before a lever is in force run once for all. Runs are kept beside the file, so a command that was stopped goes on.
+    """
     import pandas as pd
 
     from transport_abm.experiments.paired import START_YEAR, matrix_parts, write_matrix
@@ -101,7 +109,7 @@ def matrix_command(
     with progress(as_json) as tell:
         rows = matrix_parts(
             case, _ids(levers), targets=_ids(targets), steps=own, share=share, start_year=start_year or START_YEAR,
-            replications=replications, city=place, progress=tell,
+            replications=replications, city=place, keep=keep or out.with_suffix(".runs"), progress=tell,
         )  # fmt: skip
         for part in rows:
             parts.append(part)
@@ -126,6 +134,7 @@ def delay_command(
     set_: SetOption = None,
     replications: ReplicationsOption = 1,
     uncertain: Annotated[bool, typer.Option("--uncertain", help="Draw the uncertain numbers too.")] = False,
+    keep: KeepOption = None,
     language: LanguageOption = Language.EN,
     as_json: JsonOption = False,
 ) -> None:
@@ -134,7 +143,7 @@ def delay_command(
 
     case, place = _case(scenario, city, sample, years, seed, set_, replications, uncertain)
     with progress(as_json) as tell:
-        table = delay(case, lever, by, replications=replications, city=place, progress=tell)
+        table = delay(case, lever, by, replications=replications, city=place, keep=keep, progress=tell)
     if as_json:
         print_json({"lever": lever, "years_later": by, "rows": table.to_dict("records")})
         return
