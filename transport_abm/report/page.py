@@ -119,7 +119,7 @@ def build_page(
         vehicle_section(reading, words),
         plate_section(reading, words),
         fleet_section(reading, words),
-        carbon_section(reading, words),
+        carbon_section(reading, words, _districts(city, words)),
         sections.table_section(reading, words),
         honesty.trust_section(reading, words),
         honesty.unbuilt_section(words),
