@@ -156,17 +156,23 @@ def print_ledger(ledger: Any, language: Language) -> None:
     from transport_abm.report.texts import texts
 
     words = texts(language.value)
-    names = ("target", "year", "plan", "strength", "model", "band", "met", "gap", "answer")
+    names = ("target", "clause", "year", "plan", "model", "band", "met", "gap", "answer")
     rows = [
         (
-            f"{e.target.id} {say.clause(e.target, words)}", say.year_text(e, words), say.goal(e.target, words),
-            words(f"strength.{e.target.strength}"), say.model(e, words), say.band(e, words), say.chance(e, words),
+            e.target.id,
+            words("ledger.worded", clause=say.clause(e.target, words), strength=words(f"strength.{e.target.strength}")),
+            say.year_text(e, words), say.goal(e.target, words), say.model(e, words), say.band(e, words), say.chance(e, words),
             say.gap(e, words), say.answer(e, words),
         )
         for e in ledger.entries
     ]  # fmt: skip
     print_table(
-        words("ledger.title"), [words(f"ledger.{n}") for n in names], rows, right=(4, 5, 7), whole=(1, 4)
+        words("ledger.title"),
+        [words(f"ledger.{n}") for n in names],
+        rows,
+        right=(4, 5, 7),
+        whole=(0, 2),
+        most={3: 14, 4: 14, 5: 18, 6: 12, 7: 12, 8: 20},
     )
     console.print(say.basis(ledger, words))
     if ledger.missing:
@@ -190,9 +196,8 @@ def print_ledger(ledger: Any, language: Language) -> None:
             )  # fmt: skip
             console.print(f"- {line}")
     console.print()
-    columns = [words(f"ledger.{n}") for n in ("target", "year", "plan")]
-    shown = [(f"{row[0]} {row[1]}", row[2], row[3]) for row in say.context_names(ledger.context, words)]
-    print_table(words("ledger.context"), columns, shown)
+    columns = [words(f"ledger.{n}") for n in ("target", "clause", "year", "plan")]
+    print_table(words("ledger.context"), columns, say.context_names(ledger.context, words), whole=(0, 2))
 
 
 def print_matrix(table: Any, language: Language) -> None:
@@ -232,7 +237,7 @@ def print_delay(table: Any, language: Language) -> None:
         sign = (target.value or 0.0) < 0.0
         rows.append(
             (
-                f"{target.id} {say.clause(target, words)}", str(row["year"]), say.goal(target, words),
+                target.id, say.clause(target, words), str(row["year"]), say.goal(target, words),
                 say.amount(target, row["base"], words, sign=sign), say.amount(target, row["value"], words, sign=sign),
                 say.difference(target, row["effect"], words), str(row["reason"]),
             )
@@ -241,9 +246,9 @@ def print_delay(table: Any, language: Language) -> None:
     title = words(
         "matrix.years_later", lever=say.lever_name(str(first["lever"]), words), n=int(first["years_later"])
     )
-    columns = [words(f"ledger.{n}") for n in ("target", "year", "plan")]
+    columns = [words(f"ledger.{n}") for n in ("target", "clause", "year", "plan")]
     columns += [words(f"matrix.{n}") for n in ("as_is", "later", "effect", "reason")]
-    print_table(title, columns, rows, right=(3, 4, 5))
+    print_table(title, columns, rows, right=(4, 5, 6), whole=(0, 2))
 
 
 def _case(

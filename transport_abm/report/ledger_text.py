@@ -57,6 +57,8 @@ def goal(target: Target, words: Texts) -> str:
     """Comparator and value of the plan."""
     if target.value is None or target.comparator is None:
         return words("ledger.no_number")
+    if target.unit == "year":
+        return f"{SIGNS[target.comparator]} {target.value:.0f}"
     if not target.is_share:
         return f"{SIGNS[target.comparator]} {amount(target, target.value, words)}"
     # The plan's own digits: 76.5, not 76.50, and 100, not 100.0.

@@ -107,7 +107,7 @@ def build_page(
     body = [
         _head(reading, words),
         sections.alarm(reading, words),
-        sections.headline(reading, words),
+        sections.headline(reading, words, ledger),
         ledger_section(ledger, words, _districts(city, words)),
         matrix_section(matrix, ledger.scenario, words) if matrix is not None else None,
         sections.share_section(reading, words),
