@@ -145,15 +145,27 @@ def reasons(
         ("ledger.drivers", [driver(d, entry, words) for d in entry.drivers if d.kind == "lever"]),
         ("ledger.closers", _closers(entry, ledger, words)),
         ("ledger.conflicts", conflicts(entry, words)),
-        (
-            "ledger.districts",
-            [
-                f"{_place(name, districts or {}, words)} {amount(entry.target, v, words, unit=entry.unit)}"
-                for name, v in entry.districts
-            ],
-        ),
+        (_district_heading(entry, words), _district_texts(entry, words, districts or {})),
     ]
     return [(words(key), semicolon.join(texts)) for key, texts in out if texts]
+
+
+def _district_heading(entry: Entry, words: Texts) -> str:
+    """Heading of the districts; where not all that the target counts has a district, it says what has."""
+    own = f"ledger.districts.{entry.target.outcome}"
+    return own if words.has(own) else "ledger.districts"
+
+
+def _district_texts(entry: Entry, words: Texts, districts: Mapping[str, str]) -> list[str]:
+    """Districts with their values; one text where all are alike."""
+    shown = [
+        (_place(name, districts, words), amount(entry.target, value, words, unit=entry.unit))
+        for name, value in entry.districts
+    ]
+    values = {value for _, value in shown}
+    if len(shown) > 1 and len(values) == 1:
+        return [words("ledger.every_district", n=len(shown), value=values.pop())]
+    return [f"{name} {value}" for name, value in shown]
 
 
 def _place(name: str, districts: Mapping[str, str], words: Texts) -> str:

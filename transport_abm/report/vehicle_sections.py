@@ -159,12 +159,17 @@ def by_class(reading: Reading, outcome: str, fill: Mapping[str, str], words: Tex
     known = set(reading.classes(outcome))
     return [
         Part(
-            vehicle_class_name(name, words), colour,
+            _first_upper(vehicle_class_name(name, words)), colour,
             {year: p[0] for year, p in reading.series(outcome, class_=name).items()},
         )
         for name, colour in fill.items()
         if name in known
     ]  # fmt: skip
+
+
+def _first_upper(name: str) -> str:
+    """A name at the start of a line."""
+    return name[:1].upper() + name[1:]
 
 
 def _lines(reading: Reading, outcome: str, classes: Sequence[str], words: Texts) -> list[Line]:
