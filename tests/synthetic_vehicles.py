@@ -119,6 +119,6 @@ def matrix_of(effects: Mapping[tuple[str, str], float], *, scenario: str = "plan
     rows = []
     for (lever, target), effect in effects.items():
         item, goal = read_levers()[lever], read_targets()[target]
-        rows.append((scenario, lever, item.high, item.unit, 2023, target, goal.outcome, goal.year or LAST, 1, 1.0,
+        rows.append((scenario, "tiny", 0.01, lever, item.high, item.unit, 2023, target, goal.outcome, goal.year or LAST, 1, 1.0,
                      1.0 + effect, effect, effect, effect, "" if np.isfinite(effect) else "failed"))  # fmt: skip
     return pd.DataFrame(rows, columns=list(MATRIX))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -241,6 +242,48 @@ class TransportModel(ColumnModel):
             self.step()
         self._tell("Done", 1.0)
         return self.results()
+
+    def branch(self, case: Scenario, *, progress: Progress | None = None) -> TransportModel:
+        """A copy of this run as it stands that goes on under other levers, as if it had run under them from the start.
+
+        Parameters
+        ----------
+        case
+            A scenario whose inputs of the years that have run are those of this one.
+        progress
+            As in the model itself.
+
+        Returns
+        -------
+        TransportModel
+            The copy; this run is left as it is. The city and the constants of the base year are shared.
+
+        Raises
+        ------
+        RunError
+            If the scenarios differ in more than name, description and levers, or in a year that has run.
+        ScenarioError
+            If the years that are left cannot be run.
+        """
+        same = case.replace(name=self.case.name, description=self.case.description, levers=self.case.levers)
+        if same != self.case:
+            raise RunError(
+                f"branch {case.name}: expected a scenario that differs by levers only, got another"
+            )
+        past = range(self.years.start, self.years.start if self.year is None else self.year + 1)
+        other = [year for year in past if case.inputs(year) != self.case.inputs(year)]
+        if other:
+            raise RunError(
+                f"branch {case.name}: expected the inputs of this run up to {self.year}, got others in {other[0]}"
+            )
+        world = self.world
+        # Neither is ever written to, and both are large.
+        shared = {id(part): part for part in (world.city, world.base)}
+        twin = copy.deepcopy(self, shared)
+        twin.case, twin._progress = case, progress
+        check_years(case.name, twin.years, case.inputs)
+        twin.manifest = manifest(case, city=self.manifest["city"], base=world.base.facts(), fit=world.fit)
+        return twin
 
     def results(self) -> Results:
         """Outcomes of the years that have run."""

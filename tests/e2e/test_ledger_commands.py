@@ -45,7 +45,7 @@ def ran_stub(case: Scenario) -> Results:
 @pytest.fixture
 def stubbed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Paired runs of the stub instead of the model."""
-    monkeypatch.setattr(paired, "_runner", lambda cases, city: ran_stub)
+    monkeypatch.setattr(paired, "_runner", lambda cases, city, keep: ran_stub)
 
 
 def test_the_ledger_is_printed_by_the_program_itself(folders: list[Path], tmp_path: Path) -> None:

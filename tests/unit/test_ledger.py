@@ -203,6 +203,48 @@ def test_factors_of_the_intensity_are_all_there_and_the_largest_parts_of_a_stock
     assert [d.value for d in parts] == sorted((d.value for d in parts), reverse=True)
 
 
+def with_rows(run: Results, *rows: tuple[str, int, str, str, float, str]) -> Results:
+    """The run with further outcomes."""
+    return replace(run, table=pd.concat([run.table, pd.DataFrame(rows, columns=run.table.columns)]))
+
+
+def test_what_a_share_lacks_is_read_from_the_runs_and_largest_first(run: Results) -> None:
+    rows = [
+        ("share_lacking", 2025, "", f"bus_nev_share.{k}", v, "1")
+        for k, v in (("diesel", 0.02), ("cng", 0.05))
+    ]
+    other = ("share_lacking", 2025, "", "taxi_nev_share.petrol", 0.4, "1")
+    ledger = build_ledger(with_rows(run, *rows, other))
+    lacking = {
+        name: [(d.name, d.value) for d in ledger[name].drivers if d.kind == "lacking"] for name in TRANSPORT
+    }
+    assert lacking["T14"] == [("cng", 0.05), ("diesel", 0.02)]
+    assert lacking["T15"] == [("petrol", 0.4)] and lacking["T24"] == []
+    assert not build_ledger(run)["T14"].drivers  # nothing is said that no run holds
+
+
+def test_changes_of_mode_shares_are_those_since_the_first_year(run: Results) -> None:
+    first, moved = min(run.years), {"bus": 0.03, "car_driver": -0.05, "walk": 0.01}
+    for class_, change in moved.items():
+        now = float(run.series("mode_share", class_=class_).loc[first]) + change
+        run = set_values(run, "mode_share", 2030, now, class_)
+    changes = [(d.name, d.value) for d in build_ledger(run)["T23"].drivers if d.kind == "change"]
+    assert [name for name, _ in changes] == ["car_driver", "bus", "walk"]
+    assert dict(changes) == pytest.approx(moved)
+
+
+def test_a_number_by_district_tells_what_has_no_district_and_a_share_does_not(run: Results) -> None:
+    whole = float(run.series("nev_stock").loc[2025])
+    parts = [
+        ("nev_stock", 2025, name, "", part * whole, "vehicles") for name, part in (("A", 0.5), ("B", 0.3))
+    ]
+    shares = [("bus_nev_share", 2025, name, "", 0.5, "1") for name in ("A", "B")]
+    ledger = build_ledger(with_rows(run, *parts, *shares))
+    known = dict(ledger["T19"].districts)
+    assert known == pytest.approx({"A": 0.5 * whole, "B": 0.3 * whole, "": 0.2 * whole})
+    assert ledger["T14"].districts == (("A", 0.5), ("B", 0.5))
+
+
 def test_levers_that_close_a_gap_come_by_the_share_of_their_step_that_is_needed(run: Results) -> None:
     short = set_values(run, "nev_stock", 2025, 1.9e6)
     effects = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import transport_abm.schedule as schedule
@@ -12,8 +13,10 @@ from tests.tiny_runs import quick, tiny_case, wide_city
 from transport_abm.agents.vehicle_year import FLOWS, VehicleYear
 from transport_abm.agents.vehicles import IS_NEW_ENERGY
 from transport_abm.carbon.account import Account
+from transport_abm.carbon.activity import Consumer
 from transport_abm.core.vocabulary import Accounting, ApplicantKind, VehicleClass
 from transport_abm.model import TransportModel
+from transport_abm.outcomes.carbon import MODES
 
 YEARS = (2020, 2023)
 SAMPLE = 0.5
@@ -72,7 +75,7 @@ def test_cars_of_households_are_the_private_cars_in_use(
     held = int(households.car[households.alive].sum(dtype=np.int64))
     assert held == int(cars.alive.sum())
     assert years[-1].closing[VehicleClass.PRIVATE_CAR].sum() == pytest.approx(held / SAMPLE)
-    assert years[-1].private_by_district.sum() == pytest.approx(held / SAMPLE)
+    assert years[-1].district.closing[:, VehicleClass.PRIVATE_CAR].sum() == pytest.approx(held / SAMPLE)
     assert households.alive[cars.household[cars.alive]].all()
 
 
@@ -115,3 +118,82 @@ def test_parts_of_the_account_add_up_to_the_whole(
                 assert account.by(axis, accounting).sum() == pytest.approx(whole, rel=1e-12)
         assert account.energy_tj.sum() > 0
         assert np.all(account.scope_co2_t[1] >= account.scope_co2_t[0])
+
+
+def outcome_rows(model: TransportModel, outcome: str) -> pd.DataFrame:
+    """Rows of an outcome in the last year."""
+    table = model.table
+    return table[(table["outcome"] == outcome) & (table["year"] == YEARS[1])]
+
+
+def test_vehicles_with_a_district_are_all_of_their_classes_and_the_others_have_none(
+    run: tuple[TransportModel, list[VehicleYear], list[Account]],
+) -> None:
+    """New-energy vehicles of a class: its districts add up to it, or it stands in no district."""
+    model, years, _ = run
+    placed = [
+        VehicleClass.PRIVATE_CAR,
+        VehicleClass.TAXI,
+        VehicleClass.RIDE_HAIL,
+        VehicleClass.BUS,
+        VehicleClass.VAN,
+    ]
+    for year in years:
+        here = year.district.closing.sum(axis=0)
+        np.testing.assert_allclose(here[placed], year.closing[placed], rtol=1e-12)
+        others = [c for c in VehicleClass if c not in placed]
+        assert here[others].sum() == 0.0 < year.closing[others].sum()
+    for before_and_after in years[1:]:
+        new = before_and_after.district.new.sum(axis=0)
+        np.testing.assert_allclose(new[placed], before_and_after.new[placed], rtol=1e-12)
+    rows = outcome_rows(model, "nev_stock")
+    for class_ in ("private_car", "bus", "taxi", "van"):
+        part = rows[rows["class"] == class_]
+        whole = part.loc[part["district"] == "", "value"].sum()
+        assert part.loc[part["district"] != "", "value"].sum() == pytest.approx(whole, rel=1e-12)
+        assert whole > 0
+
+
+def test_shares_by_district_weigh_up_to_the_share_of_the_city(
+    run: tuple[TransportModel, list[VehicleYear], list[Account]],
+) -> None:
+    model, years, _ = run
+    for name, count in years[-1].district.in_rule.items():
+        if name != "public_fleet_electric_share":  # sanitation vehicles have no district
+            assert count[:, 0].sum() / count[:, 1].sum() == pytest.approx(years[-1].rule_share[name])
+        rows = outcome_rows(model, name)
+        assert (rows["district"] != "").sum() == (count[:, 1] > 0).sum() > 0
+
+
+def test_what_a_share_lacks_adds_up_to_one_less_the_share(
+    run: tuple[TransportModel, list[VehicleYear], list[Account]],
+) -> None:
+    model, _, _ = run
+    lacking = outcome_rows(model, "share_lacking")
+    names = lacking["class"].str.partition(".")[0]
+    assert set(names) >= {"taxi_nev_share", "public_fleet_electric_share", "new_nev_or_clean_share"}
+    for name, part in lacking.groupby(names):
+        rows = outcome_rows(model, str(name))
+        share = float(rows.loc[(rows["district"] == "") & (rows["class"] == ""), "value"].iloc[0])
+        assert part["value"].sum() == pytest.approx(1.0 - share, abs=1e-12), name
+    for name in ("bus_nev_share", "airport_electric_share"):
+        rows = outcome_rows(model, name)
+        share = float(rows.loc[(rows["district"] == "") & (rows["class"] == ""), "value"].iloc[0])
+        assert (name in set(names)) == (share < 1.0)
+
+
+def test_co2_by_fuel_mode_class_and_district_is_the_same_total(
+    run: tuple[TransportModel, list[VehicleYear], list[Account]],
+) -> None:
+    model, _, accounts = run
+    total = accounts[-1].total_t()
+    rows = outcome_rows(model, "co2")
+    city, by_class = rows["district"] == "", rows["class"] != ""
+    parts = {
+        "class": rows[city & by_class], "district": rows[~city & ~by_class],
+        "class in each district": rows[~city & by_class],
+        "fuel": outcome_rows(model, "co2_fuel"), "mode": outcome_rows(model, "co2_mode"),
+    }  # fmt: skip
+    for name, part in parts.items():
+        assert len(part) > 1 and part["value"].sum() == pytest.approx(total, rel=1e-9), name
+    assert sorted(each for group in MODES.values() for each in group) == list(Consumer)

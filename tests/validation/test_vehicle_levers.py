@@ -140,6 +140,13 @@ def test_what_makes_new_energy_cars_cheaper_or_handier_sells_more_of_them(
     assert less < more
 
 
+def test_dear_electricity_sells_fewer_new_energy_cars_and_dear_fuel_more() -> None:
+    cheap, dear = (new_energy_sold(run_with(electricity_price_factor=f)) for f in (0.5, 3.0))
+    assert dear < cheap
+    cheap, dear = (new_energy_sold(run_with(fuel_price_factor=f)) for f in (0.5, 3.0))
+    assert cheap < dear
+
+
 def test_a_limit_on_new_oil_cars_lowers_co2_of_private_cars() -> None:
     loose, tight = of("fuel_use_limit_l_100km", (12.0, 4.0), "co2", "private_car")
     assert tight < loose

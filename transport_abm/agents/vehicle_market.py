@@ -38,19 +38,19 @@ from transport_abm.agents.cars.used import choose_used
 from transport_abm.agents.fleets.cohorts import close_cohort
 from transport_abm.agents.fleets.fleets import Fleets, FleetWork, build_fleets, renew_fleets
 from transport_abm.agents.fleets.operators import city_scale
-from transport_abm.agents.fleets.rules import rule_shares
+from transport_abm.agents.fleets.rules import lacking_shares, rule_shares
 from transport_abm.agents.fleets.trucks import freight_work
 from transport_abm.agents.tables import Households, Persons
+from transport_abm.agents.vehicle_districts import fleet_tables, vehicles_by_district
 from transport_abm.agents.vehicle_year import PlateFigures, VehicleYear, weighted
 from transport_abm.agents.vehicles import (
     IS_NEW_ENERGY,
     Applicants,
     Cars,
-    FleetVehicles,
     VehicleBook,
     count_vehicles,
 )
-from transport_abm.core.vocabulary import ApplicantKind, PlateKind, Powertrain, VehicleClass
+from transport_abm.core.vocabulary import ApplicantKind, PlateKind, Powertrain
 from transport_abm.networks.city import City
 from transport_abm.policy.inputs import YearInputs
 
@@ -149,7 +149,7 @@ def build_vehicles(
     private.opening = private.closing = count_private(cars, cars.alive)
     for cohort in fleets.cohorts.values():
         close_cohort(cohort, public)
-    for class_, table in _tables(fleets):
+    for class_, table in fleet_tables(fleets):
         public.closing += count_vehicles(class_, table.powertrain, table.fuel, table.alive)
     public.opening = public.closing.copy()
     registered = registered_before(cars, inputs)[IS_NEW_ENERGY].sum() / sample
@@ -391,16 +391,6 @@ def see_hired_km(vehicles: Vehicles, hired_km: float, inputs: YearInputs) -> Non
     vehicles.hired_ratio = hired_km / vehicles.base_hired_km if vehicles.base_hired_km else 1.0
 
 
-def _tables(fleets: Fleets) -> tuple[tuple[VehicleClass, FleetVehicles], ...]:
-    """Fleets that stand vehicle by vehicle."""
-    return (
-        (VehicleClass.BUS, fleets.buses),
-        (VehicleClass.TAXI, fleets.taxis),
-        (VehicleClass.RIDE_HAIL, fleets.ride_hail),
-        (VehicleClass.VAN, fleets.vans),
-    )
-
-
 def vehicle_year(vehicles: Vehicles, households: Households, city: City, *, sample: float) -> VehicleYear:
     """What the year left behind, weighted to the city.
 
@@ -429,16 +419,8 @@ def vehicle_year(vehicles: Vehicles, households: Households, city: City, *, samp
         plates = PlateFigures(**count, odds=p.odds, wait_year=p.wait_year)
     return VehicleYear(
         **flow, registered_nev=vehicles.registered_nev, plates=plates,
-        private_by_district=_private_by_district(vehicles.cars, households, city) / sample,
+        district=vehicles_by_district(vehicles.cars, households, vehicles.fleets, city, sample=sample),
         posts=count_posts(vehicles.access, sample), rule_share=rule_shares(vehicles.fleets),
         out_of_town=float(vehicles.outside.alive.sum()) / sample,
+        lacking=lacking_shares(vehicles.fleets),
     )  # fmt: skip
-
-
-def _private_by_district(cars: Cars, households: Households, city: City) -> F64:
-    """Private cars in use by home district and powertrain [rows]."""
-    alive = cars.alive
-    district = city.zones.district[households.zone[cars.household[alive]]].astype(np.int64)
-    n = len(city.districts.name_en)
-    code = district * len(Powertrain) + cars.powertrain[alive]
-    return np.bincount(code, minlength=n * len(Powertrain)).reshape(n, -1).astype(np.float64)

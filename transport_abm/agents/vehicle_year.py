@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from transport_abm.agents.vehicle_districts import DistrictVehicles
 from transport_abm.agents.vehicles import SHAPE, VehicleBook
 
 F64 = NDArray[np.float64]
@@ -46,16 +47,18 @@ class VehicleYear:
     closing: F64
     registered_nev: float
     """New-energy vehicles ever registered in the city [vehicles]."""
-    private_by_district: F64
-    """Private cars in use by home district and powertrain [vehicles]."""
     out_of_town: float
     """Cars with plates of other provinces that residents keep, beside the stock [cars]."""
+    district: DistrictVehicles
+    """Those that have a district."""
     plates: PlateFigures | None
     """None in the base year, whose plates are part of what is given."""
     posts: Mapping[str, float] = field(default_factory=dict)
     """Charging posts by kind [posts]."""
     rule_share: Mapping[str, float] = field(default_factory=dict)
     """Shares that the plan sets for fleets, each in the scope of its target [1], by outcome."""
+    lacking: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """What each of these shares lacks to one, by part [1]."""
 
 
 def weighted(books: Sequence[tuple[VehicleBook, float]]) -> dict[str, F64]:

@@ -35,6 +35,10 @@ SampleOption = Annotated[float | None, typer.Option(help="Share of the populatio
 YearsOption = Annotated[str | None, typer.Option(help="First and last year, as 2020-2030.")]
 SeedOption = Annotated[int | None, typer.Option(help="Seed of all draws.")]
 ReplicationsOption = Annotated[int, typer.Option(min=1, max=1000, help="Pairs of runs for each lever.")]
+KeepOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder in which each run is kept as it ends; the same command goes on from there."),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="lever=value of the scenario, from its first year; repeatable."),
@@ -87,10 +91,14 @@ def matrix_command(
     set_: SetOption = None,
     replications: ReplicationsOption = 1,
     uncertain: Annotated[bool, typer.Option("--uncertain", help="Draw the uncertain numbers too.")] = False,
+    keep: KeepOption = None,
     language: LanguageOption = Language.EN,
     as_json: JsonOption = False,
 ) -> None:
-    """Run every lever alone against every target: paired runs with the same draws, one lever after the other."""
+    """Run every lever alone against every target: paired runs with the same draws, one lever after the other.
+
+    Years before a lever is in force run once for all. Runs are kept beside the file, so a command that was stopped goes on.
+    """
     import pandas as pd
 
     from transport_abm.experiments.paired import START_YEAR, matrix_parts, write_matrix
@@ -101,7 +109,7 @@ def matrix_command(
     with progress(as_json) as tell:
         rows = matrix_parts(
             case, _ids(levers), targets=_ids(targets), steps=own, share=share, start_year=start_year or START_YEAR,
-            replications=replications, city=place, progress=tell,
+            replications=replications, city=place, keep=keep or out.with_suffix(".runs"), progress=tell,
         )  # fmt: skip
         for part in rows:
             parts.append(part)
@@ -126,6 +134,7 @@ def delay_command(
     set_: SetOption = None,
     replications: ReplicationsOption = 1,
     uncertain: Annotated[bool, typer.Option("--uncertain", help="Draw the uncertain numbers too.")] = False,
+    keep: KeepOption = None,
     language: LanguageOption = Language.EN,
     as_json: JsonOption = False,
 ) -> None:
@@ -134,7 +143,7 @@ def delay_command(
 
     case, place = _case(scenario, city, sample, years, seed, set_, replications, uncertain)
     with progress(as_json) as tell:
-        table = delay(case, lever, by, replications=replications, city=place, progress=tell)
+        table = delay(case, lever, by, replications=replications, city=place, keep=keep, progress=tell)
     if as_json:
         print_json({"lever": lever, "years_later": by, "rows": table.to_dict("records")})
         return
@@ -147,17 +156,23 @@ def print_ledger(ledger: Any, language: Language) -> None:
     from transport_abm.report.texts import texts
 
     words = texts(language.value)
-    names = ("target", "year", "plan", "strength", "model", "band", "met", "gap", "answer")
+    names = ("target", "clause", "year", "plan", "model", "band", "met", "gap", "answer")
     rows = [
         (
-            f"{e.target.id} {say.clause(e.target, words)}", say.year_text(e, words), say.goal(e.target, words),
-            words(f"strength.{e.target.strength}"), say.model(e, words), say.band(e, words), say.chance(e, words),
+            e.target.id,
+            words("ledger.worded", clause=say.clause(e.target, words), strength=words(f"strength.{e.target.strength}")),
+            say.year_text(e, words), say.goal(e.target, words), say.model(e, words), say.band(e, words), say.chance(e, words),
             say.gap(e, words), say.answer(e, words),
         )
         for e in ledger.entries
     ]  # fmt: skip
     print_table(
-        words("ledger.title"), [words(f"ledger.{n}") for n in names], rows, right=(4, 5, 7), whole=(1, 4)
+        words("ledger.title"),
+        [words(f"ledger.{n}") for n in names],
+        rows,
+        right=(4, 5, 7),
+        whole=(0, 2),
+        most={3: 14, 4: 14, 5: 18, 6: 12, 7: 12, 8: 20},
     )
     console.print(say.basis(ledger, words))
     if ledger.missing:
@@ -181,9 +196,8 @@ def print_ledger(ledger: Any, language: Language) -> None:
             )  # fmt: skip
             console.print(f"- {line}")
     console.print()
-    columns = [words(f"ledger.{n}") for n in ("target", "year", "plan")]
-    shown = [(f"{row[0]} {row[1]}", row[2], row[3]) for row in say.context_names(ledger.context, words)]
-    print_table(words("ledger.context"), columns, shown)
+    columns = [words(f"ledger.{n}") for n in ("target", "clause", "year", "plan")]
+    print_table(words("ledger.context"), columns, say.context_names(ledger.context, words), whole=(0, 2))
 
 
 def print_matrix(table: Any, language: Language) -> None:
@@ -223,7 +237,7 @@ def print_delay(table: Any, language: Language) -> None:
         sign = (target.value or 0.0) < 0.0
         rows.append(
             (
-                f"{target.id} {say.clause(target, words)}", str(row["year"]), say.goal(target, words),
+                target.id, say.clause(target, words), str(row["year"]), say.goal(target, words),
                 say.amount(target, row["base"], words, sign=sign), say.amount(target, row["value"], words, sign=sign),
                 say.difference(target, row["effect"], words), str(row["reason"]),
             )
@@ -232,9 +246,9 @@ def print_delay(table: Any, language: Language) -> None:
     title = words(
         "matrix.years_later", lever=say.lever_name(str(first["lever"]), words), n=int(first["years_later"])
     )
-    columns = [words(f"ledger.{n}") for n in ("target", "year", "plan")]
+    columns = [words(f"ledger.{n}") for n in ("target", "clause", "year", "plan")]
     columns += [words(f"matrix.{n}") for n in ("as_is", "later", "effect", "reason")]
-    print_table(title, columns, rows, right=(3, 4, 5))
+    print_table(title, columns, rows, right=(4, 5, 6), whole=(0, 2))
 
 
 def _case(

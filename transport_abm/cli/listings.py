@@ -15,8 +15,10 @@ from transport_abm.cli.show import JsonOption, Language, LanguageOption, console
 def targets_command(language: LanguageOption = Language.EN, as_json: JsonOption = False) -> None:
     """The plan's 24 targets: clause, year, value, strength of wording, and whether the model computes them."""
     from transport_abm.policy.targets import read_targets
+    from transport_abm.report.ledger_text import goal
+    from transport_abm.report.texts import texts
 
-    targets = list(read_targets().values())
+    words, targets = texts(language.value), list(read_targets().values())
     if as_json:
         print_json([plain(target) for target in targets])
         return
@@ -26,16 +28,14 @@ def targets_command(language: LanguageOption = Language.EN, as_json: JsonOption 
         "later": ("not built yet", "尚未建模"),
         "outside": ("outside the model", "模型范围外"),
     }
-    strength = {"must": ("must", "约束"), "strive": ("strive", "力争"), "basically": ("basically", "基本"),
-                "about": ("about", "左右"), "context": ("context", "背景")}  # fmt: skip
     rows = [
         (
             t.id,
             t.section,
             t.clause_zh if zh else t.clause_en,
             str(t.year or "-"),
-            _goal(t),
-            strength[t.strength][zh],
+            goal(t, words) if t.value is not None else "-",
+            words(f"strength.{t.strength}"),
             status[t.status][zh],
         )
         for t in targets
@@ -209,15 +209,6 @@ def plain(item: Any) -> dict[str, Any]:
         return asdict(item)
     out: dict[str, Any] = item.model_dump(mode="json")
     return out
-
-
-def _goal(target: Any) -> str:
-    """Value of a target for people."""
-    if target.value is None:
-        return "-"
-    percent = target.unit.startswith("1")
-    shown = f"{target.value * 100:g} %" if percent else f"{target.value:,g} {target.unit}"
-    return f"{target.comparator} {shown}"
 
 
 def _joined(value: Any) -> str:

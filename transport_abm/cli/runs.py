@@ -82,6 +82,10 @@ def run_command(
     report: Annotated[
         bool, typer.Option("--report", help="Also write report.html (en and zh) beside the run.")
     ] = False,
+    matrix: Annotated[
+        Path | None,
+        typer.Option(help="CSV file of the command matrix, for the ledger of the report; needs --report."),
+    ] = None,
     language: LanguageOption = Language.EN,
     as_json: JsonOption = False,
 ) -> None:
@@ -93,6 +97,11 @@ def run_command(
         case = case.replace(uncertain=True)
     if traffic is not None:
         case = case.replace(traffic=traffic.value)
+    if matrix is not None and not report:
+        raise ScenarioError(Fault("command line", "--matrix", "--report, which shows it", "none"))
+    from transport_abm.experiments.paired import read_matrix
+
+    effects = None if matrix is None else read_matrix(matrix)
     from transport_abm.model import run
     from transport_abm.networks.cities.open_city import open_city
     from transport_abm.results import Ensemble
@@ -109,7 +118,7 @@ def run_command(
             folders.append(save_run(results, folder))
             runs.append(results)
     ensemble = Ensemble(tuple(runs))
-    pages = write_reports(folders) if report else []
+    pages = write_reports(folders, effects) if report else []
     if as_json:
         print_json(run_document(ensemble, folders, pages))
         return
@@ -256,15 +265,15 @@ def save_run(results: Any, folder: Path) -> Path:
     return saved
 
 
-def write_reports(folders: list[Path]) -> list[Path]:
-    """The report of these runs in both languages, beside the first."""
+def write_reports(folders: list[Path], matrix: Any = None) -> list[Path]:
+    """The report of these runs in both languages, beside the first; with a matrix of levers and targets if there is one."""
     from transport_abm.report import write_report
     from transport_abm.results import Ensemble
 
     pages = []
     for language in Language:
         page = folders[0] / f"report-{language.value}.html"
-        write_report(Ensemble.load(folders), page, language=language.value)
+        write_report(Ensemble.load(folders), page, language=language.value, matrix=matrix)
         pages.append(page)
     return pages
 

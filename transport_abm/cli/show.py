@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Annotated, Any
@@ -14,6 +14,7 @@ import typer
 from rich.console import Console, JustifyMethod
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 Tell = Callable[[str, float], None]
 
@@ -44,14 +45,17 @@ def print_table(
     rows: Iterable[Sequence[str]],
     right: Sequence[int] = (),
     whole: Sequence[int] = (),
+    most: Mapping[int, int] | None = None,
 ) -> None:
-    """A table; wide cells wrap but in the columns that stay whole, and nothing is cut."""
+    """A table; wide cells wrap but in the columns that stay whole, at most so wide as told, and nothing is cut."""
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for number, name in enumerate(columns):
         side: JustifyMethod = "right" if number in right else "left"
-        table.add_column(name, justify=side, overflow="fold", no_wrap=number in whole)
+        table.add_column(
+            name, justify=side, overflow="fold", no_wrap=number in whole, max_width=(most or {}).get(number)
+        )
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell) for cell in row))  # no cell is markup
     width = console.width if console.is_terminal else 160
     Console(highlight=False, width=width).print(table)
 

@@ -22,7 +22,7 @@ from transport_abm.core.errors import Fault, LeverError, RunError, ScenarioError
 from transport_abm.core.parameters import did_you_mean
 from transport_abm.networks.city import City
 from transport_abm.policy.levers import Lever, LeverSetting, read_levers
-from transport_abm.policy.scenario import FIRST_YEAR, Scenario
+from transport_abm.policy.scenario import FIRST_YEAR, Scenario, first_difference
 from transport_abm.policy.targets import Target, read_targets
 from transport_abm.results import Ensemble, Results
 
@@ -32,10 +32,10 @@ Values = dict[str, dict[int, float]]
 """Outcome of each target by replication."""
 
 COLUMNS = (
-    "scenario", "lever", "step", "unit", "start_year", "target", "outcome", "year", "replications", "base", "value",
-    "effect", "low", "high", "reason",
+    "scenario", "city", "sample", "lever", "step", "unit", "start_year", "target", "outcome", "year", "replications",
+    "base", "value", "effect", "low", "high", "reason",
 )  # fmt: skip
-NUMBERS = ("step", "start_year", "year", "replications", "base", "value", "effect", "low", "high")
+NUMBERS = ("sample", "step", "start_year", "year", "replications", "base", "value", "effect", "low", "high")
 START_YEAR = 2023
 """Year from which a lever holds in a paired run: the first full year after the plan."""
 
@@ -73,6 +73,7 @@ def lever_matrix(
     replications: int = 1,
     run: Run | None = None,
     city: City | None = None,
+    keep: Path | str | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Effect of every lever alone on every target.
@@ -97,6 +98,8 @@ def lever_matrix(
         How a scenario is run; by default the model on ``city``.
     city
         The city; by default the one that the scenario names.
+    keep
+        Folder in which each run is kept as it ends, and from which it is read if it is there already.
     progress
         Called with what is happening and the share that is done.
 
@@ -118,7 +121,7 @@ def lever_matrix(
         list(
             matrix_parts(
                 case, levers, targets=targets, steps=steps, share=share, start_year=start_year,
-                replications=replications, run=run, city=city, progress=progress,
+                replications=replications, run=run, city=city, keep=keep, progress=progress,
             )
         ),
         ignore_index=True,
@@ -136,6 +139,7 @@ def matrix_parts(
     replications: int = 1,
     run: Run | None = None,
     city: City | None = None,
+    keep: Path | str | None = None,
     progress: Progress | None = None,
 ) -> Iterator[pd.DataFrame]:
     """The rows of ``lever_matrix``, lever by lever as their runs end; all input is checked before the first run."""
@@ -146,8 +150,8 @@ def matrix_parts(
         raise ScenarioError(Fault("matrix", "replications", "one or more", str(replications)))
     tell = progress or _silent
     cases = [case.replace(replication=case.replication + n) for n in range(replications)]
-    do = run or _runner(cases, city)
-    return _parts(cases, settings, asked, do, tell)
+    every = [*cases, *(each for setting in settings for each in _with(cases, setting))]
+    return _parts(cases, settings, asked, run or _runner(every, city, keep), tell)
 
 
 def _parts(
@@ -163,15 +167,18 @@ def _parts(
     base = _values((do(case) for case in cases), asked)
     for k, setting in enumerate(settings):
         tell(setting.lever, (k + 1) / total)
-        changed = [case.replace(levers=_replaced(case.levers, setting)) for case in cases]
         reason = ""
         try:
-            value = _values((do(case) for case in changed), asked)
+            # Runs whose inputs are the same in every year are the same run: none is needed.
+            acts = first_difference(cases[0], _with(cases, setting)[0]) is not None
+            value = _values((do(case) for case in _with(cases, setting)), asked) if acts else base
+        except StoreError:
+            raise
         except Exception as error:  # a run that fails is a row of the experiment, whatever failed in it
             value, reason = {}, _reason(error)
         head = {
-            "scenario": cases[0].name, "lever": setting.lever, "step": setting.value,
-            "unit": read_levers()[setting.lever].unit, "start_year": setting.start_year,
+            "scenario": cases[0].name, "city": cases[0].city, "sample": cases[0].sample, "lever": setting.lever,
+            "step": setting.value, "unit": read_levers()[setting.lever].unit, "start_year": setting.start_year,
         }  # fmt: skip
         rows = [head | _row(target, cases[0], base, value, reason) for target in asked]
         yield pd.DataFrame(rows, columns=list(COLUMNS))
@@ -186,6 +193,7 @@ def delay(
     replications: int = 1,
     run: Run | None = None,
     city: City | None = None,
+    keep: Path | str | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """What the targets lose or gain if one lever of a scenario comes later.
@@ -198,7 +206,7 @@ def delay(
         A lever that it sets.
     years
         Years by which its start and its full year move, and its value where that is a calendar year [year].
-    targets, replications, run, city, progress
+    targets, replications, run, city, keep, progress
         As in ``lever_matrix``.
 
     Returns
@@ -225,18 +233,20 @@ def delay(
     )  # fmt: skip
     tell = progress or _silent
     cases = [case.replace(replication=case.replication + n) for n in range(max(1, replications))]
-    do = run or _runner(cases, city)
+    do = run or _runner([*cases, *_with(cases, later)], city, keep)
     tell("As planned", 0.0)
     base = _values((do(each) for each in cases), asked)
     tell(f"{years} years later", 0.5)
     value, reason = {}, ""
     try:
-        value = _values((do(each.replace(levers=_replaced(each.levers, later))) for each in cases), asked)
+        value = _values((do(each) for each in _with(cases, later)), asked)
+    except StoreError:
+        raise
     except Exception as error:  # as in the matrix
         reason = _reason(error)
     head = {
-        "scenario": case.name, "lever": lever, "step": later.value, "unit": read_levers()[lever].unit,
-        "start_year": later.start_year,
+        "scenario": case.name, "city": case.city, "sample": case.sample, "lever": lever, "step": later.value,
+        "unit": read_levers()[lever].unit, "start_year": later.start_year,
     }  # fmt: skip
     rows = [head | _row(target, case, base, value, reason) for target in asked]
     return pd.DataFrame(rows, columns=list(COLUMNS)).assign(years_later=years)
@@ -352,9 +362,12 @@ def _settings(
     return out
 
 
-def _replaced(levers: Iterable[LeverSetting], setting: LeverSetting) -> tuple[LeverSetting, ...]:
-    """Settings with one lever's replaced or added."""
-    return (*(each for each in levers if each.lever != setting.lever), setting)
+def _with(cases: Iterable[Scenario], setting: LeverSetting) -> list[Scenario]:
+    """Scenarios with one lever's setting replaced or added."""
+    return [
+        case.replace(levers=(*(each for each in case.levers if each.lever != setting.lever), setting))
+        for case in cases
+    ]
 
 
 def _values(runs: Iterable[Results], asked: Sequence[Target]) -> Values:
@@ -389,14 +402,15 @@ def _row(target: Target, case: Scenario, base: Values, value: Values, reason: st
     }  # fmt: skip
 
 
-def _runner(cases: Sequence[Scenario], city: City | None) -> Run:
-    """The model on one city, opened once."""
+def _runner(cases: Sequence[Scenario], city: City | None, keep: Path | str | None) -> Run:
+    """The model on one city, opened once; the years before the scenarios differ run once."""
     # Imported here: a matrix that is only read needs no model.
-    from transport_abm.model import run
+    from transport_abm.experiments.shared_years import kept_runs, shared_runs
     from transport_abm.networks.cities.open_city import open_city
 
     place = city or open_city(cases[0].city)[0]
-    return lambda case: run(case, city=place)
+    run = shared_runs(cases, place)
+    return run if keep is None else kept_runs(run, keep, place)
 
 
 def _reason(error: Exception) -> str:

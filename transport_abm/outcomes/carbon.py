@@ -15,6 +15,18 @@ from transport_abm.core.vocabulary import Accounting, Fuel, Scope
 from transport_abm.outcomes.register import Row, YearView, outcome
 
 HEADLINE = (Scope.S2, Accounting.PROVINCIAL)
+MODES: dict[str, tuple[Consumer, ...]] = {
+    "car": (Consumer.PRIVATE_CAR, Consumer.OFFICIAL_CAR),
+    "hired": (Consumer.TAXI, Consumer.RIDE_HAIL),
+    "bus": (Consumer.BUS,),
+    "coach": (Consumer.COACH,),
+    "metro": (Consumer.METRO,),
+    "e_bike": (Consumer.E_BIKE,),
+    "road_goods": (Consumer.VAN, Consumer.TRUCK),
+    "rail": (Consumer.RAIL,),
+    "services": (Consumer.SANITATION, Consumer.AIRPORT, Consumer.OTHER),
+}
+"""Modes of persons and goods, each consumer once."""
 
 
 @outcome(
@@ -24,12 +36,18 @@ HEADLINE = (Scope.S2, Accounting.PROVINCIAL)
     "CO2 of all vehicles, metro, e-bikes and rail freight with the provincial grid factor, by consumer and district",
 )
 def co2(view: YearView) -> Iterator[Row]:
-    """Total, by consumer and by district."""
+    """Total, by consumer, by district, and by consumer in each district."""
     yield "", "", view.account.total_t()
     for consumer, value in zip(Consumer, view.account.by("consumer"), strict=True):
         yield "", consumer.name.lower(), float(value)
-    for name, value in zip(view.city.districts.name_en, view.account.by("district"), strict=True):
+    cells = view.account.co2_t[HEADLINE[1]].sum(axis=(1, 2))
+    for name, value, by in zip(
+        view.city.districts.name_en, view.account.by("district"), cells.T, strict=True
+    ):
         yield name, "", float(value)
+        for consumer in Consumer:
+            if by[consumer] > 0.0:
+                yield name, consumer.name.lower(), float(by[consumer])
 
 
 @outcome(
@@ -42,6 +60,19 @@ def co2_fuel(view: YearView) -> Iterator[Row]:
     """By fuel."""
     for fuel, value in zip(Fuel, view.account.by("fuel"), strict=True):
         yield "", fuel.name.lower(), float(value)
+
+
+@outcome(
+    "t/year",
+    "CO2 by mode",
+    "分方式二氧化碳排放",
+    "CO2 of the city's transport by way of moving persons and goods, provincial grid factor",
+)
+def co2_mode(view: YearView) -> Iterator[Row]:
+    """By mode: the consumers that serve it."""
+    value = view.account.by("consumer")
+    for name, consumers in MODES.items():
+        yield "", name, float(sum(value[consumer] for consumer in consumers))
 
 
 @outcome(

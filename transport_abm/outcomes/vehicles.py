@@ -38,14 +38,21 @@ def _by_powertrain(count: F64) -> Iterator[Row]:
     "vehicles",
     "New-energy vehicles in use",
     "新能源汽车保有量",
-    "battery-electric, plug-in hybrid and fuel-cell vehicles of all classes in use at the end of the year",
+    "battery-electric, plug-in hybrid and fuel-cell vehicles of all classes in use at the end of the year; by district: "
+    "private and hired cars at home, buses and vans at their depot, and no other class",
 )
 def nev_stock(view: YearView) -> Iterator[Row]:
-    """New-energy vehicles at the end of the year, all and by class."""
+    """New-energy vehicles at the end of the year, all, by class, and those that have a district by district."""
     by = view.vehicles.closing[:, IS_NEW_ENERGY].sum(axis=(1, 2))
     yield "", "", float(by.sum())
     for class_ in VehicleClass:
         yield "", class_.name.lower(), float(by[class_])
+    here = view.vehicles.district.closing[:, :, IS_NEW_ENERGY].sum(axis=(2, 3))
+    for name, count in zip(view.city.districts.name_en, here, strict=True):
+        yield name, "", float(count.sum())
+        for class_ in VehicleClass:
+            if count[class_] > 0:
+                yield name, class_.name.lower(), float(count[class_])
 
 
 @outcome(
@@ -132,7 +139,8 @@ def private_nev_share(view: YearView) -> Iterator[Row]:
     """Share in the stock of private cars, and the same by home district."""
     by = view.vehicles.closing[VehicleClass.PRIVATE_CAR].sum(axis=1)
     yield "", "", _ratio(by[IS_NEW_ENERGY].sum(), by.sum())
-    for name, count in zip(view.city.districts.name_en, view.vehicles.private_by_district, strict=True):
+    private = view.vehicles.district.closing[:, VehicleClass.PRIVATE_CAR].sum(axis=2)
+    for name, count in zip(view.city.districts.name_en, private, strict=True):
         yield name, "", _ratio(count[IS_NEW_ENERGY].sum(), count.sum())
 
 
@@ -153,23 +161,53 @@ def new_nev_share_private(view: YearView) -> Iterator[Row]:
     "1",
     "New-energy and clean share of vehicles added",
     "当年新增新能源、清洁能源动力交通工具比例",
-    "battery, plug-in, fuel-cell and gas vehicles among all vehicles first registered in the year",
+    "battery, plug-in, fuel-cell and gas vehicles among all vehicles first registered in the year; by district of "
+    "private and hired cars, buses and vans",
 )
 def new_nev_or_clean_share(view: YearView) -> Iterator[Row]:
-    """The share that the plan sets for 2030; by class beside it."""
+    """The share that the plan sets for 2030; by class and by district beside it."""
+    if view.vehicles.new.sum() == 0:
+        return  # the base year: what was registered is part of what is given
     for name, part in [("", view.vehicles.new.sum(axis=0))] + [
         (class_.name.lower(), view.vehicles.new[class_]) for class_ in VehicleClass
     ]:
         if part.sum() > 0:
-            clean = part[IS_NEW_ENERGY].sum() + part[~IS_NEW_ENERGY][:, CLEAN].sum()
-            yield "", name, _ratio(clean, part.sum())
+            yield "", name, _ratio(_clean(part), part.sum())
+    for name, part in zip(view.city.districts.name_en, view.vehicles.district.new.sum(axis=1), strict=True):
+        if part.sum() > 0:
+            yield name, "", _ratio(_clean(part), part.sum())
+
+
+def _clean(count: F64) -> float:
+    """New-energy and clean vehicles among counts by powertrain and fuel."""
+    return float(count[IS_NEW_ENERGY].sum() + count[~IS_NEW_ENERGY][:, CLEAN].sum())
+
+
+@outcome(
+    "1",
+    "What the shares of the plan lack",
+    "规划比例的缺口构成",
+    "vehicles in the scope of a target that are not of the kind it asks for, by part, among all in its scope: the parts "
+    "of a target add up to one less its share",
+)
+def share_lacking(view: YearView) -> Iterator[Row]:
+    """What each share lacks to one: by fuel, for public fleets and vehicles added by class."""
+    for name, parts in view.vehicles.lacking.items():
+        if name in view.vehicles.rule_share:
+            for part, value in parts.items():
+                yield "", f"{name}.{part}", value
+    new = view.vehicles.new
+    for class_ in VehicleClass:
+        lacking = new[class_].sum() - _clean(new[class_])
+        if lacking > 0:
+            yield "", f"new_nev_or_clean_share.{class_.name.lower()}", float(lacking / new.sum())
 
 
 @outcome(
     "1",
     "New-energy share of municipal buses",
     "市属公交车新能源占比",
-    "new-energy buses among the municipal buses, mountain lines and emergency vehicles left out",
+    "new-energy buses among the municipal buses, mountain lines and emergency vehicles left out; by district of the depot",
 )
 def bus_nev_share(view: YearView) -> Iterator[Row]:
     """Buses in the scope of the plan, and all."""
@@ -180,7 +218,7 @@ def bus_nev_share(view: YearView) -> Iterator[Row]:
     "1",
     "New-energy share of cruising taxis",
     "巡游出租车新能源占比",
-    "new-energy taxis among the cruising taxis, social-security and individually owned cars left out",
+    "new-energy taxis among the cruising taxis, social-security and individually owned cars left out; by home district",
 )
 def taxi_nev_share(view: YearView) -> Iterator[Row]:
     """Taxis in the scope of the plan, and all."""
@@ -202,7 +240,7 @@ def sanitation_new_nev_share(view: YearView) -> Iterator[Row]:
     "1",
     "New-energy share of permit vans under 4.5 t",
     "办证4.5吨以下物流车新能源占比",
-    "new-energy vans among the vans under 4.5 t with a goods permit, the four exempt kinds left out",
+    "new-energy vans among the vans under 4.5 t with a goods permit, the four exempt kinds left out; by district of the depot",
 )
 def van_nev_share(view: YearView) -> Iterator[Row]:
     """Vans in the scope of the plan, and all."""
@@ -213,7 +251,8 @@ def van_nev_share(view: YearView) -> Iterator[Row]:
     "1",
     "Electric share of public fleets",
     "公共领域车辆电动化比例",
-    "new-energy vehicles among buses, cruising taxis and sanitation vehicles in the scope of their targets",
+    "new-energy vehicles among buses, cruising taxis and sanitation vehicles in the scope of their targets; by district: "
+    "buses and taxis, as sanitation vehicles have none",
 )
 def public_fleet_electric_share(view: YearView) -> Iterator[Row]:
     """Public fleets together."""
@@ -232,10 +271,15 @@ def airport_electric_share(view: YearView) -> Iterator[Row]:
 
 
 def _scoped(view: YearView, name: str) -> Iterator[Row]:
-    """A share in its target's scope, and of the whole fleet as class ``all``."""
+    """A share in its target's scope, of the whole fleet as class ``all``, and by district where vehicles have one."""
     for class_, key in (("", name), ("all", f"{name}.all")):
         if key in view.vehicles.rule_share:
             yield "", class_, view.vehicles.rule_share[key]
+    if name in view.vehicles.district.in_rule:
+        count = view.vehicles.district.in_rule[name]
+        for district, (battery, every) in zip(view.city.districts.name_en, count, strict=True):
+            if every > 0:
+                yield district, "", float(battery / every)
 
 
 def _by_pool(count: F64) -> Iterator[Row]:

@@ -14,7 +14,6 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -22,7 +21,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from transport_abm.core.errors import Fault, InputError, LeverError
 from transport_abm.core.parameters import did_you_mean
 from transport_abm.policy.schema import Schema
-from transport_abm.policy.tables import Row, data_folder, raise_faults, read_rows
+from transport_abm.policy.tables import Row, data_folder, read_table
 
 Operation = Literal["set", "add", "scale"]
 Ramp = Literal["step", "linear", "s-curve"]
@@ -89,26 +88,22 @@ def read_levers(path: Path | None = None) -> Mapping[str, Lever]:
     LeverError
         If the table is wrong; all faults are named.
     """
-    return _shipped() if path is None else _read(path)
+    return _shipped() if path is None else read_table(path, COLUMNS, LeverError, _lever, _one_owner)
 
 
 @cache
 def _shipped() -> Mapping[str, Lever]:
     """The shipped catalogue, read once."""
-    return _read(data_folder() / "levers.csv")
+    return read_levers(data_folder() / "levers.csv")
 
 
-def _read(path: Path) -> Mapping[str, Lever]:
-    """Read and check a catalogue."""
-    rows = read_rows(path, COLUMNS, LeverError)
-    levers = {row.cells["id"]: _lever(row) for row in rows}
+def _one_owner(rows: Sequence[Row], levers: Mapping[str, Lever]) -> None:
+    """No two levers act on one parameter, which would make their order matter."""
     owner: dict[str, str] = {}
-    for row in rows:  # two levers on one parameter would make their order matter
+    for row in rows:
         for parameter in levers[row.cells["id"]].parameter:
             if owner.setdefault(parameter, row.cells["id"]) != row.cells["id"]:
                 row.fault("parameter", f"a parameter that no other lever moves ({owner[parameter]} does)")
-    raise_faults(rows, LeverError)
-    return MappingProxyType(levers)
 
 
 def _lever(row: Row) -> Lever:

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 
 from transport_abm.core.errors import InputError
 from transport_abm.policy.levers import read_levers
-from transport_abm.policy.tables import Row, data_folder, raise_faults, read_rows
+from transport_abm.policy.tables import Row, data_folder, read_table
 from transport_abm.policy.targets import read_targets
 
 OUTSIDE = "outside the model"
@@ -59,21 +58,13 @@ def read_measures(path: Path | None = None) -> Mapping[str, Measure]:
     InputError
         If the table is wrong; all faults are named.
     """
-    return _shipped() if path is None else _read(path)
+    return _shipped() if path is None else read_table(path, COLUMNS, InputError, _measure)
 
 
 @cache
 def _shipped() -> Mapping[str, Measure]:
     """The shipped measures, read once."""
-    return _read(data_folder() / "measures.csv")
-
-
-def _read(path: Path) -> Mapping[str, Measure]:
-    """Read and check a table of measures."""
-    rows = read_rows(path, COLUMNS, InputError)
-    measures = {row.cells["id"]: _measure(row) for row in rows}
-    raise_faults(rows, InputError)
-    return MappingProxyType(measures)
+    return read_measures(data_folder() / "measures.csv")
 
 
 def _measure(row: Row) -> Measure:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 
 from transport_abm.core.errors import Fault, InputError, LeverError, ParameterError, ScenarioError
 from transport_abm.core.parameters import did_you_mean
-from transport_abm.policy.inputs import Draw, YearInputs, shipped_catalogue, year_inputs
+from transport_abm.policy.inputs import BASE_YEAR, Draw, YearInputs, shipped_catalogue, year_inputs
 from transport_abm.policy.levers import LeverSetting, Year, read_levers, twice
 from transport_abm.policy.schema import FrozenValues, Schema, moved_faults, show
 from transport_abm.policy.tables import data_folder
@@ -273,6 +273,28 @@ class Scenario(Schema):
     def write(self, path: str | Path) -> None:
         """Write the scenario as a TOML file that `read` reads."""
         Path(path).write_text(self.to_toml(), encoding="utf-8", newline="\n")
+
+
+def first_difference(a: Scenario, b: Scenario) -> int | None:
+    """First year in which the inputs of two scenarios differ; None where they never do.
+
+    Parameters
+    ----------
+    a, b
+        Scenarios over the same years; inputs that are refused differ from all others.
+
+    Returns
+    -------
+    int | None
+        The year, from the base year on [year].
+    """
+    for year in range(min(BASE_YEAR, a.years[0]), max(a.years[1], b.years[1]) + 1):
+        try:
+            if a.inputs(year) != b.inputs(year):
+                return year
+        except InputError:
+            return year
+    return None
 
 
 def show_message(cause: Exception) -> str:

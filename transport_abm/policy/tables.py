@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
 
 from transport_abm.core.errors import Fault, InputError
+
+T = TypeVar("T")
 
 
 def data_folder() -> Path:
@@ -117,3 +121,39 @@ def raise_faults(rows: Sequence[Row], error: type[InputError]) -> None:
     faults = [fault for row in rows for fault in row.faults]
     if faults:
         raise error(faults)
+
+
+def read_table(
+    path: Path,
+    columns: Sequence[str],
+    error: type[InputError],
+    build: Callable[[Row], T],
+    check: Callable[[Sequence[Row], Mapping[str, T]], None] | None = None,
+) -> Mapping[str, T]:
+    """Things of a table by their ids, in the order of the file.
+
+    Parameters
+    ----------
+    path, columns, error
+        As in `read_rows`.
+    build
+        Makes one thing from its row, and notes faults in the row.
+    check
+        Notes faults of rows that do not go together.
+
+    Returns
+    -------
+    Mapping[str, T]
+        Things by id; cannot be changed.
+
+    Raises
+    ------
+    InputError
+        If the table is wrong; all faults are named.
+    """
+    rows = read_rows(path, columns, error)
+    out = {row.cells["id"]: build(row) for row in rows}
+    if check is not None:
+        check(rows, out)
+    raise_faults(rows, error)
+    return MappingProxyType(out)

@@ -6,11 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal
 
 from transport_abm.core.errors import InputError
-from transport_abm.policy.tables import Row, data_folder, raise_faults, read_rows
+from transport_abm.policy.tables import Row, data_folder, read_table
 
 Comparator = Literal[">=", "<=", "<"]
 Strength = Literal["must", "strive", "basically", "about", "context"]
@@ -99,21 +98,13 @@ def read_targets(path: Path | None = None) -> Mapping[str, Target]:
     InputError
         If the table is wrong; all faults are named.
     """
-    return _shipped() if path is None else _read(path)
+    return _shipped() if path is None else read_table(path, COLUMNS, InputError, _target)
 
 
 @cache
 def _shipped() -> Mapping[str, Target]:
     """The shipped targets, read once."""
-    return _read(data_folder() / "targets.csv")
-
-
-def _read(path: Path) -> Mapping[str, Target]:
-    """Read and check a table of targets."""
-    rows = read_rows(path, COLUMNS, InputError)
-    targets = {row.cells["id"]: _target(row) for row in rows}
-    raise_faults(rows, InputError)
-    return MappingProxyType(targets)
+    return read_targets(data_folder() / "targets.csv")
 
 
 def _target(row: Row) -> Target:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
 from transport_abm.core.vocabulary import Accounting, Scope, label
 from transport_abm.policy.targets import read_targets
-from transport_abm.report.figures import percent, plain
+from transport_abm.report.figures import form, percent
 from transport_abm.report.ledger import CHANGE_BY, INTENSITY, INTENSITY_BY
-from transport_abm.report.markup import Markup, el, join
+from transport_abm.report.markup import Markup, el, join, user_text
 from transport_abm.report.names import vehicle_class_name
 from transport_abm.report.reading import Reading
 from transport_abm.report.sections import figure, section
@@ -17,6 +18,7 @@ from transport_abm.report.series_charts import (
     CONSUMER_FILL,
     FUEL_FILL,
     LINE_FILL,
+    MODE_FILL,
     Line,
     change_chart,
     line_chart,
@@ -26,12 +28,16 @@ from transport_abm.report.table import plain_table
 from transport_abm.report.texts import Texts
 from transport_abm.report.vehicle_sections import by_class, marks
 
+SHORT = re.compile("[:：]")
+"""A scope's short name ends where it is explained."""
 HEADLINE = f"{Scope.S2.name}.{Accounting.PROVINCIAL.name}".lower()
 """Pair of scope and accounting mode that the ledger's number is of."""
 
 
-def carbon_section(reading: Reading, words: Texts) -> Markup | None:
-    """CO2 by class, fuel, scope and accounting mode, with the plan's intensity target."""
+def carbon_section(
+    reading: Reading, words: Texts, districts: Mapping[str, str] | None = None
+) -> Markup | None:
+    """CO2 by class, fuel, mode, district, scope and accounting mode, with the plan's intensity target."""
     figures = [
         _stack(reading, "co2", "carbon.by_class", CONSUMER_FILL, words),
         _accounting(reading, words),
@@ -40,6 +46,8 @@ def carbon_section(reading: Reading, words: Texts) -> Markup | None:
         _changes(reading, INTENSITY_BY, "carbon.intensity_change", words),
         _changes(reading, CHANGE_BY, "carbon.change", words),
         _stack(reading, "co2_fuel", "carbon.fuel", FUEL_FILL, words),
+        _stack(reading, "co2_mode", "carbon.mode", MODE_FILL, words),
+        _districts(reading, words, districts),
         _stack(reading, "energy", "carbon.energy", FUEL_FILL, words),
         _published(reading, words),
     ]
@@ -79,7 +87,7 @@ def _intensity(reading: Reading, words: Texts) -> Markup | None:
     """Change of the intensity since 2020 by scope, under the headline's accounting mode."""
     mode = HEADLINE.partition(".")[2]
     lines = [
-        Line(label(item, words.language), LINE_FILL[item],
+        Line(SHORT.split(label(item, words.language))[0], LINE_FILL[item],
              reading.series(INTENSITY, class_=f"{item.name.lower()}.{mode}"))
         for item in Scope
         if f"{item.name.lower()}.{mode}" in reading.classes(INTENSITY)
@@ -123,6 +131,34 @@ def _scopes(reading: Reading, words: Texts) -> Markup | None:
     return figure(words("carbon.scopes", year=year), table, words("carbon.scopes.note"))
 
 
+def _districts(reading: Reading, words: Texts, districts: Mapping[str, str] | None) -> Markup | None:
+    """CO2 by district in the first and the last year, and new-energy vehicles of the last."""
+    names = sorted({str(name) for name in reading.frame["district"].unique()} - {""})
+    first, last = reading.first_year, reading.last_year
+    unit = reading.units.get("co2", "")
+    known = {name: [reading.mean("co2", year, district=name) for year in (first, last)] for name in names}
+    known = {name: value for name, value in known.items() if math.isfinite(value[1])}
+    if not known:
+        return None
+    shape = form(unit, [value for both in known.values() for value in both], words)
+    cars = form("vehicles", [0.0], words)
+    rows = [
+        [
+            user_text((districts or {}).get(name) or words.translate(name)), shape(before), shape(after),
+            percent(after / before - 1.0, 0, sign=True) if before > 0.0 else "-",
+            cars(reading.mean("nev_stock", last, district=name)),
+            percent(reading.mean("private_nev_share", last, district=name)),
+        ]
+        for name, (before, after) in sorted(known.items(), key=lambda item: -item[1][1])
+    ]  # fmt: skip
+    head = [
+        words("map.district"), f"{first}, {shape.unit}", f"{last}, {shape.unit}", words("carbon.district.change"),
+        words("carbon.district.nev", year=last), words("carbon.district.private", year=last),
+    ]  # fmt: skip
+    table = plain_table(head, rows, right=range(1, len(head)))
+    return figure(words("carbon.district"), table, words("carbon.district.note"))
+
+
 def _published(reading: Reading, words: Texts) -> Markup | None:
     """CO2 of the base year beside published totals, with the gap."""
     ending = ".model"
@@ -133,9 +169,8 @@ def _published(reading: Reading, words: Texts) -> Markup | None:
             next(iter(reading.series("co2_published", class_=f"{name}.{part}").values()), (math.nan,))[0]
             for part in ("model", "published", "gap")
         ]
-        rows.append(
-            [words.phrase(name), plain(found[0], 2), plain(found[1], 2), percent(found[2], 0, sign=True)]
-        )
+        shape = form(reading.units["co2_published"], found[:2], words)
+        rows.append([words.phrase(name), shape(found[0]), shape(found[1]), percent(found[2], 0, sign=True)])
     if not rows:
         return None
     head = [words("carbon.what"), words("carbon.model_mt"), words("carbon.published_mt"), words("ledger.gap")]

@@ -27,6 +27,9 @@ NAN = math.nan
 INTENSITY = "operating_intensity_change"
 CHANGE_BY = "co2_change_by"
 INTENSITY_BY = "intensity_change_by"
+GREEN = "green_share"
+MODES = "mode_share"
+LACKING = "share_lacking"
 CONTEXT = tuple(f"T{k:02d}" for k in range(7, 14))
 """Grid and storage: listed beside transport, and not modelled."""
 READINGS: Mapping[str, tuple[str, ...]] = {
@@ -43,9 +46,9 @@ MOST_DRIVERS = 4
 
 @dataclass(frozen=True)
 class Driver:
-    """Something that moves the outcome: a factor of the decomposition, a vehicle class, a lever."""
+    """Something that makes or moves the outcome: a factor of the decomposition, a mode, a fuel, a class, a lever."""
 
-    kind: Literal["factor", "part", "lever"]
+    kind: Literal["factor", "change", "lacking", "part", "lever"]
     name: str
     value: float
     unit: str
@@ -115,6 +118,7 @@ class Entry:
     closers: tuple[Closer, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     districts: tuple[tuple[str, float], ...] = ()
+    """Outcome by district; of a number also what has no district, under an empty name."""
     variants: tuple[Variant, ...] = ()
     robust: Robust | None = None
     """Only for the intensity of operating transport: whether every scope and accounting mode agrees."""
@@ -305,13 +309,17 @@ def _robust(variants: Sequence[Variant], ensemble: Ensemble) -> Robust:
 
 
 def _drivers(reading: Reading, target: Target, year: int, effects: pd.DataFrame | None) -> tuple[Driver, ...]:
-    """What moves the outcome most."""
+    """What makes the outcome, what it lacks, and what moves it most; all of it is computed from the runs."""
     out: list[Driver] = []
     if target.outcome == INTENSITY:
         # The target is about the intensity; its own factors say more than those of the carbon.
         outcome = INTENSITY_BY if INTENSITY_BY in reading.units else CHANGE_BY
         out += _largest(reading, outcome, year, "factor")
-    elif not target.is_share:
+    elif target.outcome == GREEN:
+        out += _changes(reading, MODES, year)
+    elif target.is_share:
+        out += _largest(reading, LACKING, year, "lacking", prefix=f"{target.outcome}.")
+    else:
         out += _largest(reading, target.outcome, year, "part")
     if effects is not None:
         rows = effects[effects["target"] == target.id]
@@ -323,16 +331,32 @@ def _drivers(reading: Reading, target: Target, year: int, effects: pd.DataFrame 
     return tuple(out)
 
 
-def _largest(reading: Reading, outcome: str, year: int, kind: Literal["factor", "part"]) -> list[Driver]:
+def _largest(
+    reading: Reading, outcome: str, year: int, kind: Literal["factor", "lacking", "part"], *, prefix: str = ""
+) -> list[Driver]:
     """Classes of an outcome in a year, the largest first; classes of classes are left out."""
     rows = [
-        (name, reading.mean(outcome, year, class_=name))
+        (name.removeprefix(prefix), reading.mean(outcome, year, class_=name))
         for name in reading.classes(outcome)
-        if name and "." not in name
+        if name.startswith(prefix) and name != prefix and "." not in name.removeprefix(prefix)
     ]
     kept = sorted((r for r in rows if math.isfinite(r[1]) and r[1] != 0.0), key=lambda r: -abs(r[1]))
     most = len(kept) if kind == "factor" else MOST_DRIVERS
     return [Driver(kind, name, value, reading.units[outcome]) for name, value in kept[:most]]
+
+
+def _changes(reading: Reading, outcome: str, year: int) -> list[Driver]:
+    """Change of the classes of an outcome since the first year of the runs, the largest first."""
+    rows = [
+        (
+            name,
+            reading.mean(outcome, year, class_=name) - reading.mean(outcome, reading.first_year, class_=name),
+        )
+        for name in reading.classes(outcome)
+        if name
+    ]
+    kept = sorted((r for r in rows if math.isfinite(r[1]) and r[1] != 0.0), key=lambda r: -abs(r[1]))
+    return [Driver("change", name, value, "1") for name, value in kept[:MOST_DRIVERS]]
 
 
 def _closers(entry: Entry, effects: pd.DataFrame | None) -> tuple[Closer, ...]:
@@ -365,10 +389,14 @@ def _conflicts(target: Target, effects: pd.DataFrame | None) -> tuple[Conflict, 
 
 
 def _districts(reading: Reading, target: Target, year: int) -> tuple[tuple[str, float], ...]:
-    """The outcome by district, where the runs have it."""
+    """The outcome by district, where the runs have it; of a number also what has no district."""
     names = sorted({str(name) for name in reading.frame["district"].unique()} - {""})
     rows = ((name, reading.mean(target.outcome, year, district=name)) for name in names)
-    return tuple(row for row in rows if math.isfinite(row[1]))
+    known = [row for row in rows if math.isfinite(row[1])]
+    rest = reading.mean(target.outcome, year) - sum(value for _, value in known)
+    if known and not target.is_share and abs(rest) > LEAST_EFFECT * abs(reading.mean(target.outcome, year)):
+        known.append(("", rest))
+    return tuple(known)
 
 
 def ledger_document(ledger: Ledger) -> dict[str, Any]:

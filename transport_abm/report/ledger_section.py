@@ -89,7 +89,8 @@ def _rows(entry: Entry, ledger: Ledger, words: Texts, districts: Mapping[str, st
         el("td", say.gap(entry, words), class_="n"),
         el("td", el("span", say.answer(entry, words), class_=f"verdict {entry.verdict}")),
     ]  # fmt: skip
-    why = [el("p", user_text(say.definition(entry.target, words)), class_="defined")]
+    original = None if words.zh else el("span", f" {entry.target.clause_zh}", class_="zh", lang="zh-CN")
+    why = [el("p", user_text(say.definition(entry.target, words)), original, class_="defined")]
     why += [
         el("p", el("b", heading), words("sentence.colon"), user_text(text))
         for heading, text in say.reasons(entry, ledger, words, districts)
@@ -156,11 +157,17 @@ def matrix_section(matrix: pd.DataFrame, scenario: str, words: Texts) -> Markup 
         .to_dict("records")
     ]
     other = sorted({str(name) for name in matrix["scenario"]} - {scenario})
+    shares = words.join([f"{100.0 * s:g}%" for s in sorted(set(matrix["sample"]))])
+    pairs = int(matrix["replications"].max())
+    basis = words("matrix.basis", share=shares, city=words.join(sorted(set(matrix["city"]))), n=pairs)
+    if pairs == 1:
+        basis += words.gap + words("matrix.one_pair")
     years = "/".join(str(int(y)) for y in sorted(set(matrix["start_year"])))
     return section(
         "matrix",
         words,
         el("p", words("matrix.note", year=years), class_="note"),
+        el("p", user_text(basis), class_="note"),
         *(el("p", user_text(words("matrix.other", name=name)), class_="note") for name in other),
         el("div", el("table", el("thead", head), el("tbody", *body), class_="heat"), class_="scroll"),
         el("details", el("summary", words("matrix.failed")), el("ul", *failed)) if failed else None,

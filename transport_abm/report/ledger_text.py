@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from transport_abm.core.vocabulary import Mode, label
 from transport_abm.outcomes import OUTCOMES
 from transport_abm.policy.levers import read_levers
 from transport_abm.policy.targets import Target, read_targets
@@ -24,7 +25,8 @@ def clause(target: Target, words: Texts) -> str:
 
 def definition(target: Target, words: Texts) -> str:
     """Domain, exemptions and how the words are read."""
-    out = words("ledger.domain", domain=words.translate(target.domain))
+    out = words("ledger.clause_of", clause=target.section)
+    out += words.gap + words("ledger.domain", domain=words.translate(target.domain))
     if target.exemptions:
         listed = words.join([words.translate(item) for item in target.exemptions])
         out += words.gap + words("ledger.exempt", list=listed)
@@ -55,6 +57,8 @@ def goal(target: Target, words: Texts) -> str:
     """Comparator and value of the plan."""
     if target.value is None or target.comparator is None:
         return words("ledger.no_number")
+    if target.unit == "year":
+        return f"{SIGNS[target.comparator]} {target.value:.0f}"
     if not target.is_share:
         return f"{SIGNS[target.comparator]} {amount(target, target.value, words)}"
     # The plan's own digits: 76.5, not 76.50, and 100, not 100.0.
@@ -135,19 +139,38 @@ def reasons(
         ("ledger.robust", robust),
         ("ledger.variants", variants(entry, words)),
         ("ledger.factors", [driver(d, entry, words) for d in entry.drivers if d.kind == "factor"]),
+        ("ledger.lacking", [driver(d, entry, words) for d in entry.drivers if d.kind == "lacking"]),
+        ("ledger.changes", [driver(d, entry, words) for d in entry.drivers if d.kind == "change"]),
         ("ledger.parts", [driver(d, entry, words) for d in entry.drivers if d.kind == "part"]),
         ("ledger.drivers", [driver(d, entry, words) for d in entry.drivers if d.kind == "lever"]),
         ("ledger.closers", _closers(entry, ledger, words)),
         ("ledger.conflicts", conflicts(entry, words)),
-        (
-            "ledger.districts",
-            [
-                f"{(districts or {}).get(name) or words.translate(name)} {amount(entry.target, v, words, unit=entry.unit)}"
-                for name, v in entry.districts
-            ],
-        ),
+        (_district_heading(entry, words), _district_texts(entry, words, districts or {})),
     ]
     return [(words(key), semicolon.join(texts)) for key, texts in out if texts]
+
+
+def _district_heading(entry: Entry, words: Texts) -> str:
+    """Heading of the districts; where not all that the target counts has a district, it says what has."""
+    own = f"ledger.districts.{entry.target.outcome}"
+    return own if words.has(own) else "ledger.districts"
+
+
+def _district_texts(entry: Entry, words: Texts, districts: Mapping[str, str]) -> list[str]:
+    """Districts with their values; one text where all are alike."""
+    shown = [
+        (_place(name, districts, words), amount(entry.target, value, words, unit=entry.unit))
+        for name, value in entry.districts
+    ]
+    values = {value for _, value in shown}
+    if len(shown) > 1 and len(values) == 1:
+        return [words("ledger.every_district", n=len(shown), value=values.pop())]
+    return [f"{name} {value}" for name, value in shown]
+
+
+def _place(name: str, districts: Mapping[str, str], words: Texts) -> str:
+    """Name of a district; an empty one is what has none."""
+    return (districts.get(name) or words.translate(name)) if name else words("ledger.no_district")
 
 
 def lever_name(lever: str, words: Texts) -> str:
@@ -174,6 +197,10 @@ def driver(item: Driver, entry: Entry, words: Texts) -> str:
     """One driver with its size."""
     if item.kind == "lever":
         return f"{lever_name(item.name, words)} {difference(entry.target, item.value, words)}"
+    if item.kind == "change":
+        return f"{label(Mode[item.name.upper()], words.language)} {points(item.value, words)}"
+    if item.kind == "lacking":
+        return f"{vehicle_class_name(item.name, words)} {points(item.value, words, sign=False)}"
     shape = form(item.unit, [item.value], words)
     name = vehicle_class_name(item.name, words)
     return f"{name} {shape(item.value, sign=item.kind == 'factor')} {shape.unit}"
@@ -214,7 +241,7 @@ def _closers(entry: Entry, ledger: Ledger, words: Texts) -> list[str]:
     if entry.shortfall <= 0.0:
         return []
     if ledger.matrix is None:
-        return [words("ledger.no_matrix")]
+        return []
     enough = [c for c in entry.closers if c.closes]
     if enough:
         return [closer(c, entry, words) for c in enough[:MOST_CLOSERS]]
@@ -249,11 +276,10 @@ def conflicts(entry: Entry, words: Texts) -> list[str]:
 
 
 def basis(ledger: Ledger, words: Texts) -> str:
-    """What bands and probabilities hold."""
-    if ledger.runs == 1:
-        return words("ledger.basis.one")
-    kind = "ledger.basis.uncertain" if ledger.uncertain else "ledger.basis.chance"
-    return words(kind, n=ledger.runs)
+    """What bands and probabilities hold, and whether levers are known."""
+    kind = "one" if ledger.runs == 1 else "uncertain" if ledger.uncertain else "chance"
+    out = words(f"ledger.basis.{kind}", n=ledger.runs)
+    return out if ledger.matrix is not None else out + words.gap + words("ledger.no_matrix")
 
 
 def context_names(entries: Sequence[Entry], words: Texts) -> list[list[str]]:

@@ -108,7 +108,7 @@ def build_page(
     body = [
         _head(reading, words),
         sections.alarm(reading, words),
-        sections.headline(reading, words),
+        sections.headline(reading, words, ledger),
         ledger_section(ledger, words, _districts(city, words)),
         matrix_section(matrix, ledger.scenario, words) if matrix is not None else None,
         sections.share_section(reading, words),
@@ -120,7 +120,7 @@ def build_page(
         vehicle_section(reading, words),
         plate_section(reading, words),
         fleet_section(reading, words),
-        carbon_section(reading, words),
+        carbon_section(reading, words, _districts(city, words)),
         sections.table_section(reading, words),
         honesty.trust_section(reading, words),
         honesty.unbuilt_section(words),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -141,6 +141,10 @@ class Reading:
         """Mean and band by year, of the years that have a value."""
         known = self._points.get((outcome, "", class_), {})
         return {year: known[year] for year in self.years if year in known and math.isfinite(known[year][0])}
+
+    def series_years(self, outcomes: Collection[str]) -> set[int]:
+        """Years in which any class of these outcomes has a value."""
+        return {year for key, rows in self._points.items() if key[0] in outcomes for year in rows}
 
     def classes(self, outcome: str) -> list[str]:
         """Classes of an outcome in its own domain, in the order of the table."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 
 from transport_abm.networks.city import City
+from transport_abm.report import ledger_text as say
 from transport_abm.report.charts import mode_chart, share_chart, variant_charts
 from transport_abm.report.figures import percent, plain, points, small
 from transport_abm.report.frames import has_outskirts
+from transport_abm.report.ledger import INTENSITY, Ledger
 from transport_abm.report.maps import change_map, share_map
 from transport_abm.report.markup import Markup, el, join, user_text
 from transport_abm.report.metro_map import TOP_SECTIONS, line_name, metro_map, metro_sections, section_name
@@ -17,6 +19,10 @@ from transport_abm.report.table import plain_table, traffic_table
 from transport_abm.report.texts import Texts
 
 HEADLINE = "green_share"
+CARDS = (HEADLINE, "nev_stock", INTENSITY)
+"""Outcomes with a card of their own for each of their targets."""
+NEAR = 5e-4
+"""A gap below this share (of the plan, for a number) rounds to nothing."""
 FEW_RUNS = 20
 """With fewer replications a 5-95 % band says little more than the range."""
 
@@ -42,8 +48,8 @@ def alarm(reading: Reading, words: Texts) -> Markup | None:
     return el("div", el("strong", words("alarm.title")), " ", shown, class_="alarm", role="alert")
 
 
-def headline(reading: Reading, words: Texts) -> Markup:
-    """Will the targets be met: one card a target, with one plain sentence each.
+def headline(reading: Reading, words: Texts, ledger: Ledger) -> Markup:
+    """Will the headline targets be met: one card a target, with one plain sentence each.
 
     Parameters
     ----------
@@ -51,13 +57,20 @@ def headline(reading: Reading, words: Texts) -> Markup:
         The runs.
     words
         Language.
+    ledger
+        The ledger, which knows whether an answer is robust.
 
     Returns
     -------
     Markup
         The section.
     """
-    cards = [_card(reading, line, words) for line in reading.targets if line.outcome == HEADLINE]
+    cards = [
+        _card(reading, line, words, ledger)
+        for name in CARDS
+        for line in reading.targets
+        if line.outcome == name and (name == HEADLINE or name in reading.units)
+    ]
     if reading.runs == 1:
         sure = words("headline.one_run")
     else:
@@ -72,10 +85,10 @@ def headline(reading: Reading, words: Texts) -> Markup:
     )
 
 
-def _card(reading: Reading, line: TargetLine, words: Texts) -> Markup:
+def _card(reading: Reading, line: TargetLine, words: Texts, ledger: Ledger) -> Markup:
     """One target: model, plan, gap, band, how sure."""
     kind = words("word.aim" if line.target.strength == "strive" else "word.target")
-    top = el("h3", words("headline.card", year=line.year, kind=kind, plan=percent(line.plan)))
+    top = el("h3", words("headline.card", year=line.year, kind=kind, plan=say.goal(line.target, words)))
     if not line.runs or not math.isfinite(line.mean):
         text = words("headline.no_year", first=reading.first_year, last=reading.last_year, year=line.year)
         return el("article", top, el("p", "-", class_="big"), el("p", text), class_="card")
@@ -83,28 +96,36 @@ def _card(reading: Reading, line: TargetLine, words: Texts) -> Markup:
     good = excess <= CONVERGED_AT
     met_all, met_none = line.met == line.runs, line.met == 0
     rows = [
-        (words("word.plan"), percent(line.plan)),
-        (words("headline.gap"), points(line.gap, words)),
+        (words("word.plan"), _told(line, line.plan, words)),
+        (words("headline.gap"), say.difference(line.target, line.gap, words)),
         (
             words("headline.band_name"),
-            f"{percent(line.low)} – {percent(line.high)}" if line.runs > 1 else words("headline.no_band"),
+            f"{_told(line, line.low, words)} – {_told(line, line.high, words)}"
+            if line.runs > 1
+            else words("headline.no_band"),
         ),
         (
             words("headline.sure"),
             words("headline.met_share", met=line.met, runs=line.runs, share=percent(line.met / line.runs, 0)),
         ),
     ]
+    robust = ledger[line.target.id].robust
+    if robust is not None:
+        rows.append((words("ledger.robust"), words(f"ledger.robust_why.{robust}")))
     facts = el("dl", *(el("dt", name) + el("dd", value) for name, value in rows))
     chip = el(
         "p",
         words("gap.good" if good else "gap.bad", excess=small(excess) if good else plain(excess, 1)),
         class_="chip" if good else "chip bad",
     )
+    number, _, unit = _told(line, line.mean, words).partition(" ")
     mood = "unknown" if not good else "met" if met_all else "missed" if met_none else "open"
     return el(
         "article",
         top,
-        el("p", percent(line.mean), el("span", words("headline.model")), class_="big"),
+        el(
+            "p", number, el("span", f"{unit} {words(f'headline.model.{line.outcome}')}".strip()), class_="big"
+        ),
         el("p", _sentence(line, words, good), class_="sentence"),
         facts,
         chip,
@@ -112,23 +133,31 @@ def _card(reading: Reading, line: TargetLine, words: Texts) -> Markup:
     )
 
 
+def _told(line: TargetLine, value: float, words: Texts) -> str:
+    """A value of a target's outcome; a change keeps its sign."""
+    return say.amount(line.target, value, words, sign=line.plan < 0.0)
+
+
 def _sentence(line: TargetLine, words: Texts, converged: bool) -> str:
     """The answer in one sentence; the verdict follows the unrounded number."""
     met_all, met_none = line.met == line.runs, line.met == 0
     if not converged:
-        return words("headline.unknown", year=line.year, value=percent(line.mean))
+        return words("headline.unknown", year=line.year, value=_told(line, line.mean, words))
     side = "above" if line.gap > 0 else "below"
-    distance = words("unit.points_long", value=plain(abs(100.0 * line.gap), 1))
-    where = (
-        words("headline.at") if abs(100.0 * line.gap) < 0.05 else words(f"headline.{side}", distance=distance)
-    )
+    if line.target.is_share:
+        distance = words("unit.points_long", value=plain(abs(100.0 * line.gap), 1))
+    else:
+        distance = say.amount(line.target, abs(line.gap), words)
+    near = abs(line.gap) < NEAR * (1.0 if line.target.is_share else abs(line.plan))
+    where = words("headline.at") if near else words(f"headline.{side}", distance=distance)
     number = "one" if line.runs == 1 else "many"
     verdict = "met" if met_all else "missed" if met_none else "open"
     kind = words("word.aim_of" if line.target.strength == "strive" else "word.target_of")
     return words(
         f"headline.{verdict}.{number}",
         year=line.year,
-        value=percent(line.mean),
+        what=words(f"headline.what.{line.outcome}"),
+        value=_told(line, line.mean, words),
         where=where,
         kind=kind,
         met=line.met,

@@ -18,6 +18,9 @@ MOST_BARS = 16
 HEADROOM = 1.06
 """Room above the highest bar, for its number."""
 WIDE = 940.0
+WHOLE = 100.0
+MOST_ROUNDED = 0.1
+"""A value that rounding changes by more than this part is told in a unit of its own."""
 POWERTRAIN_FILL: Mapping[str, str] = {
     Powertrain.ICE.name.lower(): "#8f3a12",
     Powertrain.HEV.name.lower(): "#d79a78",
@@ -36,6 +39,10 @@ CLASS_FILL: Mapping[str, str] = dict(
 )  # fmt: skip
 CONSUMER_FILL: Mapping[str, str] = {**CLASS_FILL, "metro": "#3d3a8c", "e_bike": "#b5e2d2", "rail": "#1c2b33"}
 """Vehicle classes, and what uses energy beside them."""
+MODE_FILL: Mapping[str, str] = {
+    "car": "#0a5a73", "hired": "#d99000", "bus": "#0a3b78", "coach": "#7a9fd0", "metro": "#3d3a8c", "e_bike": "#b5e2d2",
+    "road_goods": "#5c6c75", "rail": "#1c2b33", "services": "#c4c9cc",
+}  # fmt: skip
 FUEL_FILL: Mapping[str, str] = dict(
     zip(
         (item.name.lower() for item in Fuel),
@@ -175,11 +182,17 @@ def _names(
         out.append(el("path", d=way, stroke=part.fill, stroke_width=1.1, fill="none"))
         out.append(svg.rect(right + 14, place - 6, 12, 12, fill=part.fill))
         value = _finite(part.values.get(year))
-        own = form(unit, [value], words)
-        shown = shape(value) if value >= 0.005 * shape.scale or not value else f"{own(value)} {own.unit}"
-        text = f"{part.name} {shown}"
+        text = f"{part.name} {_told(value, unit, shape, words)}"
         out.append(svg.text(right + 32, place + 4.5, text, size=12.5))
     return join(out)
+
+
+def _told(value: float, unit: str, shape: Form, words: Texts) -> str:
+    """A value in the axis' unit, or in its own where rounding would leave little of it."""
+    if abs(round(value / shape.scale, shape.decimals) * shape.scale - value) <= MOST_ROUNDED * abs(value):
+        return shape(value)
+    own = form(unit, [value], words)
+    return f"{own(value)} {own.unit}" if own != shape else shape(value)
 
 
 def line_chart(
@@ -226,6 +239,8 @@ def line_chart(
         shape = replace(shape, decimals=2)
     scaled = [v / shape.scale for v in raw] + ([0.0] if zero else [])
     plot = Plot((70, 40, 690, 330), years, scaled, most=5)
+    if unit == "1" and plot.ticks[-1] > WHOLE >= max(scaled):
+        plot.ticks = [0.0, 20.0, 40.0, 60.0, 80.0, WHOLE]  # no share is above 100 %
     every = max(1, (plot.last - plot.first) // 14 + 1)
     ticks = list(range(plot.first, plot.last + 1, every))
     gap = plot.ticks[1] - plot.ticks[0]
@@ -254,7 +269,7 @@ def line_chart(
     places = svg.spread([y for _, y in ends], 18, plot.top, plot.bottom)
     for (each, _), place in zip(ends, places, strict=True):
         value = each.points[max(each.points)][0]
-        text = f"{each.name} {shape(value)}"
+        text = f"{each.name} {_told(value, unit, shape, words)}"
         out.append(svg.text(plot.right + 14, place + 4.5, text, fill=each.fill, bold=True, size=12.5))
     return svg.drawing(WIDE, 362, *out, label=label, least=640)
 

@@ -42,15 +42,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...] = (
 )
 """Rows of the table in their groups: outcome and its classes. Any other outcomes follow by themselves."""
 VEHICLES = frozenset(
-    (
-        "nev_stock", "nev_registered", "vehicle_stock", "vehicles_new", "vehicles_scrapped", "private_nev_share",
-        "new_nev_share_private", "new_nev_or_clean_share", "bus_nev_share", "taxi_nev_share",
-        "sanitation_new_nev_share", "van_nev_share", "public_fleet_electric_share", "airport_electric_share",
-        "operating_intensity_change", "operating_intensity", "plate_waiting", "plate_wait_year", "charging_posts",
-        "co2", "co2_total", "co2_fuel", "co2_operating", "co2_change_by", "energy", "converted_turnover", "plate_odds",
-        "plate_quota", "plate_issued", "plate_used", "plate_expired", "vehicle_km", "co2_published", "intensity_change_by",
-    )
-)  # fmt: skip
+    name for name, item in OUTCOMES.items() if not item.measure.__module__.endswith(".outcomes.travel")
+)
 """Outcomes with many classes, which have sections of their own: the table holds their totals."""
 ELSEWHERE = frozenset({*VARIANTS, "mode_share", "gap", "converged"})
 MOST_YEARS = 11

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from transport_abm.core.vocabulary import Powertrain, VehicleClass, label
+from transport_abm.policy.inputs import shipped_catalogue
 from transport_abm.policy.targets import Target, read_targets
 from transport_abm.report.charts import few_years
-from transport_abm.report.figures import form, percent
+from transport_abm.report.figures import form, percent, plain
 from transport_abm.report.ledger_text import outcome_label
 from transport_abm.report.markup import Markup, el
 from transport_abm.report.names import vehicle_class_name
@@ -74,16 +75,17 @@ def plate_section(reading: Reading, words: Texts) -> Markup | None:
                 title = words("table.of_class", name=title, class_=vehicle_class_name(pool, words))
             lines = _lines(reading, name, parts, words)
             if any(line.points for line in lines):
-                figures.append(figure(title, line_chart(lines, reading.units[name], words, label=title)))
-    rows, years = [], few_years(reading.years, MOST_YEARS)
+                cap = shipped_catalogue().parameters["plates.wait_max_year"].value
+                note = words("plates.wait.note", n=f"{cap:g}") if name == "plate_wait_year" else None
+                chart = line_chart(lines, reading.units[name], words, label=title)
+                figures.append(figure(title, chart, note))
+    rows, years = [], few_years(sorted(reading.series_years(PLATES[:4])), MOST_YEARS)
     for name in PLATES[:4]:
         for class_ in reading.classes(name):
             if "." in class_:
                 values = [reading.mean(name, year, class_=class_) for year in years]
-                shape = form("", values, words)
-                rows.append(
-                    [outcome_label(name, words), vehicle_class_name(class_, words), *map(shape, values)]
-                )
+                shown = (plain(value, 0) for value in values)
+                rows.append([outcome_label(name, words), vehicle_class_name(class_, words), *shown])
     head = [words("table.outcome"), words("plates.pool"), *map(str, years)]
     table = plain_table(head, rows, right=range(2, len(head)), class_="years") if rows else None
     return section("plates", words, el("p", words("plates.note"), class_="note"), *figures, table)
@@ -157,12 +159,17 @@ def by_class(reading: Reading, outcome: str, fill: Mapping[str, str], words: Tex
     known = set(reading.classes(outcome))
     return [
         Part(
-            vehicle_class_name(name, words), colour,
+            _first_upper(vehicle_class_name(name, words)), colour,
             {year: p[0] for year, p in reading.series(outcome, class_=name).items()},
         )
         for name, colour in fill.items()
         if name in known
     ]  # fmt: skip
+
+
+def _first_upper(name: str) -> str:
+    """A name at the start of a line."""
+    return name[:1].upper() + name[1:]
 
 
 def _lines(reading: Reading, outcome: str, classes: Sequence[str], words: Texts) -> list[Line]:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
 from transport_abm.agents.fleets.fleets import Fleets, len_alive
-from transport_abm.agents.fleets.permits import is_new_energy, van_nev_share
+from transport_abm.agents.fleets.permits import in_scope, is_new_energy, van_nev_share
 from transport_abm.agents.fleets.public_fleets import CAR_OPTIONS, bought_share, stock_share
 from transport_abm.agents.fleets.ride_hail import RIDE_HAIL_OPTIONS
 from transport_abm.agents.fleets.turnover import SlotVehicles, nev_share, new_energy
+from transport_abm.agents.vehicles import IS_NEW_ENERGY, FleetVehicles
 from transport_abm.core.errors import Fault
-from transport_abm.core.vocabulary import VehicleClass
+from transport_abm.core.vocabulary import Fuel, Powertrain, VehicleClass
+
+KINDS_SHAPE = (len(Powertrain), len(Fuel))
 
 
 def rule_shares(fleets: Fleets) -> dict[str, float]:
@@ -53,6 +59,52 @@ def rule_shares(fleets: Fleets) -> dict[str, float]:
     ):  # the base year: what was bought is part of what is given
         del share["sanitation_new_nev_share"], share["sanitation_new_nev_share.all"]
     return {name: value for name, value in share.items() if value == value}
+
+
+def lacking_shares(fleets: Fleets) -> dict[str, dict[str, float]]:
+    """What the shares of the plan's rules lack to one, by part, each in the scope of its target.
+
+    Parameters
+    ----------
+    fleets
+        Fleets at the end of a year.
+
+    Returns
+    -------
+    dict[str, dict[str, float]]
+        By outcome as in `rule_shares`, then by part: the fuel of what is burnt, hybrids as ``hev``; for the public
+        fleets the class. The parts of an outcome add up to one less its share.
+    """
+    cohorts, vans = fleets.cohorts, fleets.vans
+    light, airport = cohorts["sanitation_light"], cohorts["airport"]
+    bus, taxi = (_by_kind(table, table.alive & ~table.exempt) for table in (fleets.buses, fleets.taxis))
+    sanitation = sum(cohorts[name].by_kind() for name in ("sanitation_light", "sanitation_heavy"))
+    public = {"bus": bus, "taxi": taxi, "sanitation": np.asarray(sanitation)}
+    whole = {
+        "bus_nev_share": bus, "taxi_nev_share": taxi, "van_nev_share": _by_kind(vans, in_scope(vans)),
+        "sanitation_new_nev_share": light.bought, "airport_electric_share": airport.by_kind(),
+    }  # fmt: skip
+    out = {name: _lacking(kind) for name, kind in whole.items()}
+    total = sum(int(kind.sum()) for kind in public.values())
+    out["public_fleet_electric_share"] = {
+        name: float(kind[~IS_NEW_ENERGY].sum() / total) for name, kind in public.items() if total
+    }
+    return out
+
+
+def _by_kind(fleet: FleetVehicles, where: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Vehicles by powertrain and fuel."""
+    out = np.zeros(KINDS_SHAPE, np.int64)
+    np.add.at(out, (fleet.powertrain[where], fleet.fuel[where]), 1)
+    return out
+
+
+def _lacking(kind: NDArray[np.int64]) -> dict[str, float]:
+    """Share of each fuel among the vehicles that are not new-energy ones, hybrids apart."""
+    total = int(kind.sum())
+    part = {fuel.name.lower(): int(kind[Powertrain.ICE, fuel].sum()) for fuel in Fuel}
+    part["hev"] = int(kind[Powertrain.HEV].sum())
+    return {name: count / total for name, count in part.items() if count}
 
 
 def reconciliation(fleets: Fleets, inputs: Mapping[str, float], scale: float) -> dict[str, int]:

@@ -231,13 +231,13 @@ def skim_roads(
 @contextmanager
 def working_threads(problem: RoadProblem, zone_node: I32) -> Iterator[None]:
     """One thread for small work, as many as allowed for the rest; results do not depend on it."""
-    before = numba.get_numworking_threads()
+    before = numba.get_num_threads()
     if problem.n_links * len(zone_node) < SMALL_WORK:
-        numba.set_numworking_threads(1)
+        numba.set_num_threads(1)
     try:
         yield
     finally:
-        numba.set_numworking_threads(before)
+        numba.set_num_threads(before)
 
 
 def _node_faults(problem: RoadProblem, zone_node: I32) -> list[Fault | str]:
