@@ -67,8 +67,8 @@ def _grid(side):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _routes(side, n, reach, key):  # type: ignore[no-untyped-def]
-    """Ways along one street and then another, to a crossing at most ``reach`` streets away in both directions."""
+def _ends(side, n, reach, key):  # type: ignore[no-untyped-def]
+    """First and last crossings, at most ``reach`` streets apart in both directions, and where each way begins."""
     indptr = np.zeros(n + 1, np.int64)
     ends = np.empty((n, 4), np.int16)
     for i in range(n):
@@ -83,8 +83,13 @@ def _routes(side, n, reach, key):  # type: ignore[no-untyped-def]
             to_row = row + 1 if row + 1 < side else row - 1
         ends[i] = row, column, to_row, to_column
         indptr[i + 1] = indptr[i] + abs(to_row - row) + abs(to_column - column)
-    link = np.empty(indptr[n], np.int32)
-    for i in range(n):
+    return indptr, ends
+
+
+@njit(cache=True)
+def _fill_ways(side, indptr, ends, key, link):  # type: ignore[no-untyped-def]
+    """Ways along one street and then another."""
+    for i in range(len(ends)):
         row, column, to_row, to_column = ends[i]
         k = indptr[i]
         along_first = hash_uniform(key, np.uint64(i), np.uint64(4)) < 0.5
@@ -99,7 +104,6 @@ def _routes(side, n, reach, key):  # type: ignore[no-untyped-def]
                     link[k] = _link(row, column, 2 if to_row > row else 3, side)
                     row += 1 if to_row > row else -1
                     k += 1
-    return indptr, link
 
 
 def build_case(
@@ -127,7 +131,9 @@ def build_case(
     leg_indptr = np.concatenate([[0], np.cumsum(legs)]).astype(np.int64)
     n_legs = int(leg_indptr[-1])
     key = np.uint64(7)
-    indptr, link = _routes(side, n_legs, reach, key)
+    indptr, ends = _ends(side, n_legs, reach, key)
+    link = np.empty(indptr[-1], np.int32)
+    _fill_ways(side, indptr, ends, key, link)
     first = np.sort(rng.integers(0, int(hours * 360_000), n_vehicles)) + int(start_h * 360_000)
     earliest = np.repeat(first, legs).astype(np.int32)
     stop = np.repeat(np.array([0, 2_000, 30_000], np.int32)[kind], legs)

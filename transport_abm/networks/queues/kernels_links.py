@@ -25,6 +25,7 @@ WAITED, HOLE_DUE, BLOCKED, CHARGED = 1, 2, 4, 8
 """Flags: others wait to enter; an event is due when a hole arrives; its first vehicle waits; entry is charged."""
 VEHICLE, TIME, PLACE, WORD = range(4)
 ENTRY = 4
+LINE = 4
 """Columns of a ring's entry: vehicle; time from which it may leave, or at which its hole arrives; place of the link
 in the routes; next link with a flag and the kind of vehicle."""
 LINK = (1 << 24) - 1
@@ -168,15 +169,20 @@ def take(wheel, second):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def collect(links, sizes, row, second):  # type: ignore[no-untyped-def]
-    """Give back the room of all holes that have arrived by the end of a second."""
+def collect(links, sizes, row, second, most):  # type: ignore[no-untyped-def]
+    """Give back the room of holes that have arrived by the end of a second, of ``most`` at most."""
     record, ring = links.record, links.ring
-    while record[row * WORDS + HOLES] > 0:
-        at = entry_of(record, row, -record[row * WORDS + HOLES])
-        if ring[at + TIME] // CS > second:
+    own = row * WORDS
+    holes, used = np.int64(record[own + HOLES]), np.int64(record[own + USED])
+    end_cs = (second + 1) * CS
+    while holes > 0 and most > 0:
+        at = entry_of(record, row, -holes)
+        if ring[at + TIME] >= end_cs:
             break
-        record[row * WORDS + USED] -= sizes[ring[at + WORD] >> KIND]
-        record[row * WORDS + HOLES] -= 1
+        used -= sizes[(ring[at + WORD] >> KIND) & (MOST_KINDS - 1)]
+        holes -= 1
+        most -= 1
+    record[own + HOLES], record[own + USED] = holes, used
 
 
 @kernel
@@ -185,7 +191,7 @@ def has_room(links, sizes, row, size, second):  # type: ignore[no-untyped-def]
     record = links.record
     if record[row * WORDS + USED] + size <= record[row * WORDS + STORAGE]:
         return True
-    collect(links, sizes, row, second)
+    collect(links, sizes, row, second, POSITIVE)
     used = record[row * WORDS + USED]
     return used + size <= record[row * WORDS + STORAGE] or used == 0
 
@@ -194,13 +200,14 @@ def has_room(links, sizes, row, size, second):  # type: ignore[no-untyped-def]
 def has_entry(links, sizes, row, clock, gather):  # type: ignore[no-untyped-def]
     """Whether a row's ring takes one more vehicle, after it has grown if need be; if not, all rings must get longer.
 
-    Holes that have arrived are gathered before, where that is no matter.
+    Holes that have arrived are gathered before, where that is no matter: those in one line of the cache, for it is no
+    matter how many either.
     """
     record, ring = links.record, links.ring
     if record[row * WORDS + COUNT] + record[row * WORDS + HOLES] <= record[row * WORDS + MASK]:
         return True
     if gather:
-        collect(links, sizes, row, clock[SECOND])
+        collect(links, sizes, row, clock[SECOND], LINE)
     taken = record[row * WORDS + COUNT] + record[row * WORDS + HOLES]
     mask = record[row * WORDS + MASK]
     if taken <= mask:
