@@ -137,6 +137,25 @@ def naive_equilibrium(problem: RoadProblem, zone_node: Sequence[int], demand: F6
     return flow
 
 
+def naive_frank_wolfe(
+    problem: RoadProblem, zone_node: Sequence[int], demand: F64, sweeps: int
+) -> tuple[F64, float]:
+    """Flow by Frank and Wolfe (1956) with exact steps, and the highest floor it gives for the sum of integrals."""
+    flow = naive_load(problem, naive_cost(problem, np.zeros(problem.n_links)), zone_node, demand)[0]
+    floor = -float("inf")
+    for _ in range(sweeps):
+        cost = naive_cost(problem, flow)
+        aim = naive_load(problem, cost, zone_node, demand)[0]
+        floor = max(floor, beckmann(problem, flow) + float(cost @ (aim - flow)))
+        low, high = 0.0, 1.0
+        for _ in range(40):
+            middle = (low + high) / 2
+            falls = naive_cost(problem, flow + middle * (aim - flow)) @ (aim - flow) < 0
+            low, high = (middle, high) if falls else (low, middle)
+        flow = flow + low * (aim - flow)
+    return flow, floor
+
+
 def beckmann(problem: RoadProblem, flow: F64) -> float:
     """Sum over links of the integral of cost up to the flow, for problems without closed links."""
     power = problem.bpr_power + 1

@@ -97,7 +97,7 @@ def test_new_pairs_get_a_route_and_the_others_keep_theirs() -> None:
     new = add_missing_routes(problem, problem.free_time_s, ZONES, DEMAND[None], one_class(problem), empty)
     assert new.n_paths == 1 and new.paths.flow.tolist() == [1.0]
     kept = add_missing_routes(problem, problem.free_time_s, ZONES, DEMAND[None], one_class(problem), flows.state)
-    np.testing.assert_array_equal(kept.paths.flow, flows.state.paths.flow)
+    np.testing.assert_allclose(kept.paths.flow, flows.state.paths.flow, rtol=1e-15)
 
 
 def test_a_pair_without_a_way_is_named() -> None:

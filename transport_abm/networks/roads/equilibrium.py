@@ -24,6 +24,7 @@ from transport_abm.networks.roads.kernels_assignment import (
     update_links,
 )
 from transport_abm.networks.roads.kernels_learning import switch_routes
+from transport_abm.networks.roads.kernels_newton import newton_step
 from transport_abm.networks.roads.road_classes import RoadClasses, group_classes
 from transport_abm.networks.roads.road_problem import WHERE, RoadProblem
 from transport_abm.networks.roads.road_state import RoadState, first_paths, shares
@@ -34,6 +35,12 @@ TOLERANCE_SHARE = 0.1
 """Share of the wanted gap below which a cost difference is left alone."""
 PASS_GAP_SHARE = 0.02
 """Passes end once the excess among known paths is this share of the sweep's gap, or of the wanted one."""
+CREEP_SHARE = 0.9
+"""A sweep whose gap is more than this share of the last one's has gained too little from shifts pair by pair."""
+NEWTON_COUNT = 40
+"""Most steps of all pairs together between two sweeps."""
+NEWTON_LEAST, NEWTON_WORK = 60, 50_000_000
+"""Conjugate gradients of all these steps: at least so many, and so much work divided by the links of all paths."""
 CLOSURE = 1e-9
 """Largest imbalance at a node, as a share of all demand: rounding only."""
 
@@ -97,6 +104,7 @@ class Equilibrium:
         self.flow = self.group_flow[0] if groups.n_groups == 1 else np.zeros(problem.n_links)
         self.cost = np.empty(self.fixed.shape)
         self.slope = np.empty(problem.n_links)
+        self.last_gap, self.creeps = np.inf, False
         self._clear_new()
         self._settle_flow()
 
@@ -167,7 +175,9 @@ class Equilibrium:
             self.take_new_paths()
             return np.inf
         shortest = float((self.demand[self.demand > 0] * cheapest[self.demand > 0]).sum())
-        return max((total - shortest) / total, 0.0) if total > 0 else 0.0
+        gap = max((total - shortest) / total, 0.0) if total > 0 else 0.0
+        self.creeps, self.last_gap = gap > CREEP_SHARE * self.last_gap, gap
+        return gap
 
     def _find(self, part: Part, ways: Ways) -> Found:
         """Cheapest costs of the pairs of a part, and new paths where they are cheaper."""
@@ -218,6 +228,19 @@ class Equilibrium:
             if excess <= aim * self.total_cost():
                 break
         self._settle_flow()
+        if self.creeps:
+            self._move_together(aim)
+
+    def _move_together(self, aim: float) -> None:
+        """Newton steps of all pairs, for as long as they gain and are worth their time."""
+        links = (self.parameter, self.fixed, self.flow, self.cost, self.slope)
+        budget = max(NEWTON_LEAST, NEWTON_WORK // max(len(self.paths.slot), 1))
+        for _ in range(NEWTON_COUNT):
+            length, excess, used = newton_step(self.paths, self.group_ptr, links, budget)
+            self._settle_flow()
+            budget -= used
+            if length == 0.0 or budget <= 0 or excess <= aim * self.total_cost():
+                break
 
     def switch(self, rate: float, least_share: float) -> None:
         """Let drivers change to the cheapest path of their pair, as ``kernels_learning`` says."""

@@ -20,6 +20,12 @@ FREE, SCALE, CAPACITY, POWER, PRELOAD = range(5)
 """Columns of the table of link parameters."""
 
 
+LEFT_SHARE = 0.5
+"""Share of the cost difference of two paths that a shift of flow between them may leave."""
+STEP_COUNT = 30
+"""Most steps of one shift."""
+
+
 class Paths(NamedTuple):
     """Paths of all pairs, each from its start.
 
@@ -45,6 +51,15 @@ def _power(base, power):  # type: ignore[no-untyped-def]
     if power == 0.0:
         return 1.0
     return base**power
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def link_time(row, flow):  # type: ignore[no-untyped-def]
+    """Time on a link with some parameters at a flow."""
+    if row[POWER] > 0.0:
+        load = (flow + row[PRELOAD]) / row[CAPACITY]
+        return row[FREE] * (1.0 + row[SCALE] * _power(load, row[POWER] - 1.0) * load)
+    return row[FREE] * (1.0 + row[SCALE])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -210,15 +225,8 @@ def load_paths(paths, flow):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _shift(paths, one, best, links, price, mark):  # type: ignore[no-untyped-def]
-    """Move flow between two paths of a pair by one Newton step on their cost difference.
-
-    ``mark[0]`` is ``best`` on the links of ``best``; ``mark[1]`` is set to ``one`` on the links of ``one``;
-    ``price`` is the costs of the pair's group.
-    """
-    parameter, fixed, flow, cost, slope = links
-    for k in range(paths.slot_ptr[one], paths.slot_ptr[one + 1]):
-        mark[1, paths.slot[k]] = one
+def _difference(paths, one, best, slope, price, mark):  # type: ignore[no-untyped-def]
+    """How much dearer ``one`` is than ``best``, and how steeply that falls as flow moves; marks as in ``_shift``."""
     difference = 0.0
     steepness = 0.0
     for k in range(paths.slot_ptr[one], paths.slot_ptr[one + 1]):
@@ -231,14 +239,13 @@ def _shift(paths, one, best, links, price, mark):  # type: ignore[no-untyped-def
         if mark[1, slot] != one:
             difference -= price[slot]
             steepness += slope[slot]
-    if difference == 0.0:
-        return
-    if steepness > 0.0:
-        step = min(max(difference / steepness, -paths.flow[best]), paths.flow[one])
-    else:
-        step = paths.flow[one] if difference > 0.0 else -paths.flow[best]
-    if step == 0.0:
-        return
+    return difference, steepness
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _move(paths, one, best, links, step, mark):  # type: ignore[no-untyped-def]
+    """Move some flow from ``one`` to ``best``; marks as in ``_shift``."""
+    parameter, fixed, flow, cost, slope = links
     paths.flow[one] -= step
     paths.flow[best] += step
     for k in range(paths.slot_ptr[one], paths.slot_ptr[one + 1]):
@@ -251,6 +258,48 @@ def _shift(paths, one, best, links, price, mark):  # type: ignore[no-untyped-def
         if mark[1, slot] != one:
             flow[slot] = max(flow[slot] + step, 0.0)
             update_link(parameter, fixed, slot, flow, cost, slope)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _shift(paths, one, best, links, price, mark):  # type: ignore[no-untyped-def]
+    """Move flow between two paths of a pair by Newton steps on their cost difference.
+
+    One step does where costs are nearly straight. Where it leaves more than ``LEFT_SHARE`` of the difference (steep
+    powers, links that were empty) steps go on, kept between flows that are known to be too small and too large.
+
+    ``mark[0]`` is ``best`` on the links of ``best``; ``mark[1]`` is set to ``one`` on the links of ``one``;
+    ``price`` is the costs of the pair's group.
+    """
+    slope = links[4]
+    for k in range(paths.slot_ptr[one], paths.slot_ptr[one + 1]):
+        mark[1, paths.slot[k]] = one
+    difference, steepness = _difference(paths, one, best, slope, price, mark)
+    enough = LEFT_SHARE * abs(difference)
+    low = -np.inf
+    high = np.inf
+    moved = 0.0
+    for _ in range(STEP_COUNT):
+        if difference == 0.0:
+            return
+        if difference > 0.0:
+            low = moved
+        else:
+            high = moved
+        most = paths.flow[one] if difference > 0.0 else -paths.flow[best]
+        step = most
+        if steepness > 0.0:
+            step = min(max(difference / steepness, -paths.flow[best]), paths.flow[one])
+        if moved + step <= low or moved + step >= high:
+            step = 0.5 * (low + high) - moved
+            if not (low < moved + step < high):
+                return
+        if step == 0.0:
+            return
+        _move(paths, one, best, links, step, mark)
+        moved += step
+        difference, steepness = _difference(paths, one, best, slope, price, mark)
+        if abs(difference) <= enough or (step == most and (difference > 0.0) == (most > 0.0)):
+            return
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
