@@ -202,5 +202,5 @@ def test_flows_of_a_run_are_exported_with_the_times_that_go_with_them(tmp_path: 
     assert set(found.year.tolist()) == {year} and sorted(set(found.start_s.tolist())) == [25_200, 61_200]
     for period, start in ((Period.AM, 25_200), (Period.PM, 61_200)):
         total = part["am_pcuh" if period is Period.AM else "pm_pcuh"].sum()
-        assert found.flow_pcuh[found.start_s == start].sum() == pytest.approx(total, rel=1e-6)
+        assert found.flow[found.start_s == start].sum() == pytest.approx(total, rel=1e-6)
     assert (found.time_s > 0).all() and (found.speed_kmh < 81).all()

@@ -15,6 +15,8 @@ from tests.networks_drawn import road_files
 from transport_abm.networks.formats.gmns import read_gmns
 from transport_abm.networks.formats.gmns_write import write_gmns
 from transport_abm.networks.formats.link_results import (
+    PCUH,
+    VEHICLESH,
     build_link_results,
     read_link_results,
     write_link_results,
@@ -80,13 +82,17 @@ def test_link_results_are_read_back_bit_for_bit(links: int, parts: int, data: st
     if links:
         time[:, data.draw(st.integers(0, links - 1))] = np.inf
     node = np.arange(links, dtype=np.int32)
+    unit = data.draw(st.sampled_from([PCUH, VEHICLESH]))
     bins = [(900 * k, 900 * (k + 1)) for k in range(parts)]
-    results = build_link_results(node, node + 1, node * 10.0, bins, flow, time, year=2024)
+    results = build_link_results(node, node + 1, node * 10.0, bins, flow, time, year=2024, flow_unit=unit)
     assert len(results) == np.isfinite(time).sum()
     with tempfile.TemporaryDirectory() as folder:
         write_link_results(results, Path(folder) / "links.parquet")
         back = read_link_results(Path(folder) / "links.parquet")
+    assert back.flow_unit == results.flow_unit == unit
     for name, column in vars(results).items():
+        if name == "flow_unit":
+            continue
         np.testing.assert_array_equal(getattr(back, name), column)
         assert getattr(back, name).dtype == column.dtype
     known = ~np.isnan(results.speed_kmh)

@@ -21,6 +21,7 @@ from tests.unit.test_tntp import TRIPS
 from transport_abm.core.errors import NetworkError, StoreError
 from transport_abm.networks.formats.gmns import read_gmns
 from transport_abm.networks.formats.link_results import (
+    SCHEMA,
     build_link_results,
     read_link_results,
     write_link_results,
@@ -268,10 +269,14 @@ def test_link_results_that_are_broken_or_other_tables_are_refused(tmp_path: Path
     assert len(caught.value.faults) == 9 and "year: expected a column of int16, got double" in str(
         caught.value
     )
+    write_link_results(results, path)
+    pq.write_table(pq.read_table(path).cast(SCHEMA), path)
+    with pytest.raises(NetworkError, match="flow: expected the unit pcu/h or vehicles/h, got ''"):
+        read_link_results(path)
     with pytest.raises(NetworkError, match=r"an ending \.parquet or \.csv"):
         write_link_results(results, tmp_path / "links.txt")
     for flow in (-time, time * np.nan, time[:, :2]):
-        with pytest.raises(NetworkError, match="flow_pcuh"):
+        with pytest.raises(NetworkError, match="flow"):
             build_link_results(node, node, np.full(3, 500.0), [(0, 900)], flow, time, year=2025)
 
 

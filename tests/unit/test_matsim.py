@@ -18,7 +18,7 @@ from transport_abm.networks.formats.matsim_network import (
     write_matsim_network,
 )
 from transport_abm.networks.formats.matsim_plans import MatsimPlans, read_matsim_plans
-from transport_abm.networks.formats.queue_form import queue_network
+from transport_abm.networks.formats.queue_form import queue_link_results, queue_network
 from transport_abm.networks.formats.road_file import RoadFile
 from transport_abm.networks.queues.day import run_day
 from transport_abm.networks.queues.network import queue_rules
@@ -116,6 +116,14 @@ def test_the_queue_drives_plans_as_they_say_on_empty_roads(tmp_path: Path) -> No
     np.testing.assert_allclose(begin[[0, 2, 3]], [7 * 3600 + 90, 17 * 3600, 25 * 3600])
     assert begin[1] == end[0] + 8 * 3600
     np.testing.assert_allclose(end - begin, [200, 50, 0, 50], atol=0.02)
+    found_links = queue_link_results(day, ground, network(tmp_path).length_m, year=2024)
+    used = found_links.flow > 0
+    # Ann comes onto 12, 23 and 34 after seven and onto 41 after fifteen; Bob onto 23 after one at night.
+    assert list(zip(found_links.start_s[used] / 900, found_links.link[used].tolist(), strict=True)) == [
+        (28, 0), (28, 1), (28, 2), (60, 3), (100, 1),
+    ]  # fmt: skip
+    assert found_links.flow[used].tolist() == [4] * 5 and found_links.flow_unit == "vehicles/h"
+    np.testing.assert_allclose(found_links.speed_kmh[used], [36, 72, 72, 72, 72], rtol=1e-3)
 
 
 def test_the_older_form_of_plans_is_read(tmp_path: Path) -> None:

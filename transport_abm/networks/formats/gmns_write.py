@@ -81,7 +81,7 @@ _LINK = (
 _PERFORMANCE = (
     "link_id", "from_node_id", "to_node_id", "year", "time_period", "volume", "travel_time", "speed",
 )  # fmt: skip
-"""``volume`` [pcu/h], ``travel_time`` [min], ``speed`` [km/h]; ``time_period`` as hhmm_hhmm."""
+"""``volume`` [pcu/h, or as ``flow_unit`` says], ``travel_time`` [min], ``speed`` [km/h]; ``time_period`` as hhmm_hhmm."""
 
 
 def _needed(roads: RoadFile) -> tuple[F64, F64, F64, F64]:
@@ -151,7 +151,7 @@ def _performance(roads: RoadFile, results: LinkResults) -> Iterable[tuple[str, .
     """Rows of link_performance.csv."""
     rows = zip(
         results.year.tolist(), results.start_s.tolist(), results.end_s.tolist(), results.link.tolist(),
-        results.flow_pcuh.tolist(), results.time_s.tolist(), results.speed_kmh.tolist(), strict=True,
+        results.flow.tolist(), results.time_s.tolist(), results.speed_kmh.tolist(), strict=True,
     )  # fmt: skip
     tail, head = roads.problem.tail, roads.problem.head
     for year, start, end, link, flow, time, speed in rows:

@@ -6,7 +6,7 @@
 | start_s, end_s | int32 | s | part of the day, from midnight; the night runs past 86400 |
 | link | int32 | | row of the link, from 0 |
 | tail, head | int32 | | rows of its nodes, from 0 |
-| flow_pcuh | float64 | pcu/h | flow that chose its way: without buses |
+| flow | float64 | pcu/h or vehicles/h | flow that chose its way, without buses; the column's metadata say the unit |
 | time_s | float64 | s | mean time on the link |
 | speed_kmh | float64 | km/h | length over time; empty where the link has no length or takes no time |
 
@@ -16,7 +16,7 @@ Rows are sorted by year, start and link. Links closed to cars have no rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,20 +30,15 @@ from transport_abm.networks.formats.road_file import RoadFile
 from transport_abm.networks.formats.whole_files import whole_file
 
 FORMAT = b"transport_abm link results 1"
-_UNITS = {
-    "year": "year",
-    "start_s": "s",
-    "end_s": "s",
-    "flow_pcuh": "pcu/h",
-    "time_s": "s",
-    "speed_kmh": "km/h",
-}
+PCUH, VEHICLESH = "pcu/h", "vehicles/h"
+"""Units of flow: equilibria count passenger-car units, queues count vehicles."""
+_UNITS = {"year": "year", "start_s": "s", "end_s": "s", "time_s": "s", "speed_kmh": "km/h"}
 SCHEMA = pa.schema(
     [
         pa.field(name, kind, nullable=name == "speed_kmh", metadata={"unit": _UNITS.get(name, "")})
         for name, kind in (
             ("year", pa.int16()), ("start_s", pa.int32()), ("end_s", pa.int32()), ("link", pa.int32()),
-            ("tail", pa.int32()), ("head", pa.int32()), ("flow_pcuh", pa.float64()), ("time_s", pa.float64()),
+            ("tail", pa.int32()), ("head", pa.int32()), ("flow", pa.float64()), ("time_s", pa.float64()),
             ("speed_kmh", pa.float64()),
         )
     ],
@@ -62,10 +57,11 @@ class LinkResults:
     link: I32
     tail: I32
     head: I32
-    flow_pcuh: F64
+    flow: F64
     time_s: F64
     speed_kmh: F64
     """Not a number where the link has no length or takes no time; written as an empty cell."""
+    flow_unit: str = PCUH
 
     def __len__(self) -> int:
         return len(self.link)
@@ -76,10 +72,11 @@ def build_link_results(
     head: I32,
     length_m: F64,
     bins_s: Sequence[tuple[int, int]],
-    flow_pcuh: F64,
+    flow: F64,
     time_s: F64,
     *,
     year: int,
+    flow_unit: str = PCUH,
 ) -> LinkResults:
     """Put results of one year into rows.
 
@@ -91,10 +88,12 @@ def build_link_results(
         Length by link [m].
     bins_s
         Start and end of each part of the day [s]: periods, or quarters of an hour.
-    flow_pcuh, time_s
-        Shape (parts, links); infinite times mark closed links [pcu/h], [s].
+    flow, time_s
+        Shape (parts, links); infinite times mark closed links [flow_unit], [s].
     year
         Simulated year [year].
+    flow_unit
+        pcu/h or vehicles/h.
 
     Returns
     -------
@@ -109,7 +108,7 @@ def build_link_results(
     shape = (len(bins_s), len(tail))
     faults = [
         Fault("link results", name, f"shape {shape}, 0 or more", f"shape {np.shape(value)} or other values")
-        for name, value in (("flow_pcuh", flow_pcuh), ("time_s", time_s))
+        for name, value in (("flow", flow), ("time_s", time_s))
         if np.shape(value) != shape or not (np.asarray(value) >= 0).all()
     ]
     if faults:
@@ -122,15 +121,8 @@ def build_link_results(
     return LinkResults(
         np.full(len(link), year, np.int16), edge[part, 0], edge[part, 1], link.astype(np.int32),
         tail[link].astype(np.int32), head[link].astype(np.int32),
-        np.asarray(flow_pcuh, np.float64)[part, link], time.astype(np.float64), speed,
+        np.asarray(flow, np.float64)[part, link], time.astype(np.float64), speed, flow_unit,
     )  # fmt: skip
-
-
-def join_link_results(parts: Sequence[LinkResults]) -> LinkResults:
-    """Put results of several years one after the other."""
-    return LinkResults(
-        *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(LinkResults))
-    )
 
 
 def write_link_results(results: LinkResults, path: Path) -> None:
@@ -153,7 +145,9 @@ def write_link_results(results: LinkResults, path: Path) -> None:
     columns = [
         pa.array(getattr(results, field.name), field.type, from_pandas=field.nullable) for field in SCHEMA
     ]
-    _write_table(pa.Table.from_arrays(columns, schema=SCHEMA), path)
+    place = SCHEMA.get_field_index("flow")
+    schema = SCHEMA.set(place, SCHEMA.field(place).with_metadata({"unit": results.flow_unit}))
+    _write_table(pa.Table.from_arrays(columns, schema=schema), path)
 
 
 def write_flows(roads: RoadFile, flow_pcuh: F64, time: F64, cost: F64, path: Path) -> None:
@@ -255,4 +249,8 @@ def read_link_results(path: Path) -> LinkResults:
     ]
     if faults:
         raise NetworkError(faults)
-    return LinkResults(*(table.column(field.name).to_numpy() for field in SCHEMA))
+    unit = (table.schema.field("flow").metadata or {}).get(b"unit", b"").decode()
+    if unit not in (PCUH, VEHICLESH):
+        raise NetworkError(Fault(path.name, "flow", f"the unit {PCUH} or {VEHICLESH}", repr(unit)))
+    columns = {field.name: table.column(field.name).to_numpy() for field in SCHEMA}
+    return LinkResults(**columns, flow_unit=unit)

@@ -1,11 +1,14 @@
-"""A network from a file as the spatial queue takes it."""
+"""A network from a file as the spatial queue takes it, and what the queue gives as link results."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from transport_abm.core.errors import Fault, NetworkError
+from transport_abm.networks.city import F64
+from transport_abm.networks.formats.link_results import VEHICLESH, LinkResults, build_link_results
 from transport_abm.networks.formats.road_file import RoadFile
+from transport_abm.networks.queues.day import QueueDay
 from transport_abm.networks.queues.network import QueueNetwork, QueueRules, build_queue_network
 
 
@@ -49,4 +52,33 @@ def queue_network(roads: RoadFile, rules: QueueRules, *, packet: int = 1) -> Que
     return build_queue_network(
         problem.tail, problem.head, problem.n_nodes, roads.length_m, problem.free_time_s, problem.capacity_pcuh,
         lanes, rules=rules, packet=packet,
+    )  # fmt: skip
+
+
+def queue_link_results(day: QueueDay, network: QueueNetwork, length_m: F64, *, year: int) -> LinkResults:
+    """Flows and mean times of a day in the queue, by bin and link.
+
+    Parameters
+    ----------
+    day
+        What the queue gave.
+    network
+        Its links.
+    length_m
+        Length by link [m].
+    year
+        Simulated year [year].
+
+    Returns
+    -------
+    LinkResults
+        Vehicles per hour that came onto each open link in each bin, and the mean time of those that have left it.
+    """
+    width_s = 60 * day.bin_min
+    flow: F64 = np.asarray(day.entered * (3600.0 / width_s), np.float64)
+    time: F64 = np.asarray(day.mean_time_s(network), np.float64)
+    bins = [(width_s * k, width_s * (k + 1)) for k in range(len(day.entered))]
+    return build_link_results(
+        network.tail, network.head, length_m, bins, flow, time,
+        year=year, flow_unit=VEHICLESH,
     )  # fmt: skip
