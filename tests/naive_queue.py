@@ -71,10 +71,14 @@ class NaiveQueue:
         ]
         self.origin: list[deque[tuple[int, Vehicle]]] = [deque() for _ in range(n)]
         self.credit: dict[tuple[str, int], int] = defaultdict(int)
+        self.given = [0] * n
+        """By link: size of all that was let in from a wait."""
+        self.absent: dict[tuple[str, int], tuple[int, int]] = {}
         self.blocked: list[int] = []
         self.events: list[tuple[int, int, str, int]] = []
         self.put_so_far = 0
         self.leg_of: dict[int, int] = {}
+        self.way_of: dict[int, list[int]] = {}
         self.entered = np.zeros((bins, n), np.int64)
         self.time = np.zeros((bins, n), np.int64)
         self.released = np.zeros(n, np.int64)
@@ -97,8 +101,8 @@ class NaiveQueue:
         heapq.heappush(self.events, (at, self.put_so_far, kind, link))
         self.put_so_far += 1
 
-    def run(self) -> NaiveQueue:
-        for second in range(self.end_s):
+    def run(self, start_s: int = 0, until_s: int | None = None) -> NaiveQueue:
+        for second in range(start_s, self.end_s if until_s is None else until_s):
             self.second(second)
         return self
 
@@ -124,7 +128,7 @@ class NaiveQueue:
 
     def depart(self, number: int, leg: int, second: int) -> None:
         time, kind, kinds = self.departure[leg], int(self.plans.kind[number]), self.plans.kinds
-        links = self.routes.links_of(int(self.plans.route[leg])).tolist()
+        links = self.way(leg)
         weight = int(kinds.weight[kind])
         vehicle = Vehicle(
             number,
@@ -146,13 +150,42 @@ class NaiveQueue:
     def arrive(self, vehicle: Vehicle, time: int) -> None:
         leg = self.leg_of[vehicle.number]
         self.arrival[leg] = time
+        self.leg_of[vehicle.number] = leg + 1
         while leg + 1 < self.plans.leg_indptr[vehicle.number + 1]:
             leg += 1
             time = max(int(self.plans.earliest_cs[leg]), time + int(self.plans.stop_cs[leg]))
-            if time // CS >= self.end_s or len(self.routes.links_of(int(self.plans.route[leg]))):
+            if time // CS >= self.end_s or self.way(leg):
                 self.plan_departure(vehicle.number, leg, time)
+                self.leg_of[vehicle.number] = leg
                 return
             self.departure[leg] = self.arrival[leg] = time
+            self.leg_of[vehicle.number] = leg + 1
+
+    def way(self, leg: int) -> list[int]:
+        """Links of a leg."""
+        return self.way_of.get(leg) or (
+            [] if leg in self.way_of else self.routes.links_of(int(self.plans.route[leg])).tolist()
+        )
+
+    def reroute(self, ways: dict[int, list[int]], second: int) -> None:
+        """New ways for vehicles, before a second."""
+        off = dict(ways)
+        for k, link in enumerate(self.links):
+            for place, vehicle in enumerate(link.vehicles):
+                if vehicle.number not in ways:
+                    continue
+                old, vehicle.links = vehicle.links, deque(off.pop(vehicle.number))
+                if place == 0 and link.blocked_since is not None:
+                    link.blocked_since = None
+                    self.blocked.remove(k)
+                    self.links[old[0]].waiting.remove(("link", k))
+                    link.free_at = max(link.free_at, second * CS)
+                    self.put("first", k, second * CS, second)
+            for _, vehicle in self.origin[k]:
+                if vehicle.number in ways:
+                    vehicle.links = deque(off.pop(vehicle.number))
+        for number, way in off.items():
+            self.way_of[self.leg_of.get(number, int(self.plans.leg_indptr[number]))] = way
 
     def collect(self, link: Link, second: int) -> None:
         while link.holes and link.holes[0][0] // CS <= second:
@@ -163,7 +196,7 @@ class NaiveQueue:
         if link.waiting:
             return False
         self.collect(link, second)
-        return link.used == 0 or link.used + size <= link.storage
+        return link.used == 0 or link.used + size // 2 <= link.storage
 
     def enter(self, vehicle: Vehicle, time: int, second: int) -> None:
         k = vehicle.links.popleft()
@@ -199,7 +232,11 @@ class NaiveQueue:
         time = max(vehicle.may_leave, link.free_at)
         if time // CS > second:
             self.put("first", k, time, second)
-        elif not vehicle.links:
+            return
+        if ("link", k) in self.absent:
+            ahead, given = self.absent.pop(("link", k))
+            self.credit[("link", k)] += (self.given[ahead] - given) * link.priority
+        if not vehicle.links:
             self.leave(k, time, second)
             self.arrive(vehicle, time)
         elif self.has_room(vehicle.links[0], vehicle.size, second):
@@ -239,10 +276,12 @@ class NaiveQueue:
             }
             row = max(link.waiting, key=lambda each: claim[each])
             since, vehicle = self.first_of(row)
-            if link.used == 0 or link.used + vehicle.size <= link.storage:
+            if link.used == 0 or link.used + vehicle.size // 2 <= link.storage:
+                self.given[k] += vehicle.size
+                for each in [*link.waiting, *(each for each, (to, _) in self.absent.items() if to == k)]:
+                    self.credit[row] -= self.links[each[1]].priority * vehicle.size
                 for each in link.waiting:
                     self.credit[each] += self.links[each[1]].priority * vehicle.size
-                    self.credit[row] -= self.links[each[1]].priority * vehicle.size
                 self.let_in(row, k, max(time, since), second)
             elif link.holes and link.holes[0][0] // CS <= second:
                 time = max(time, link.holes[0][0])
@@ -257,7 +296,16 @@ class NaiveQueue:
         if row[0] == "link":
             self.links[row[1]].blocked_since = None
             self.blocked.remove(row[1])
-            self.enter(self.leave(row[1], time, second), time, second)
+            vehicle = self.leave(row[1], time, second)
+            behind = self.links[row[1]].vehicles
+            if (
+                behind
+                and deque([ahead]) == deque(list(behind[0].links)[:1])
+                and behind[0].may_leave <= self.links[row[1]].free_at
+            ):
+                # The next one would wait too but for its headway: the row keeps its claim.
+                self.absent[row] = (ahead, self.given[ahead])
+            self.enter(vehicle, time, second)
         else:
             self.enter(self.origin[ahead].popleft()[1], time, second)
             if self.origin[ahead]:

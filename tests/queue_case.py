@@ -10,7 +10,7 @@ from transport_abm.networks.queues.charges import EntryCharge
 from transport_abm.networks.queues.network import QueueNetwork, QueueRules, build_queue_network
 from transport_abm.networks.queues.plans import Plans, Routes, VehicleKinds, build_routes
 
-RULES = QueueRules(jam_spacing_m=7.5, wave_kmh=18.0, storage_power=0.75, stuck_wait_s=30)
+RULES = QueueRules(jam_spacing_m=7.5, wave_kmh=18.0, storage_power=1.0, stuck_wait_s=30)
 CAR = VehicleKinds(np.zeros(1, np.int8), np.ones(1), np.ones(1, np.int32))
 
 
@@ -48,6 +48,7 @@ def chain(
     capacity_pcuh: list[float],
     lanes: float = 1.0,
     rules: QueueRules = RULES,
+    packet: int = 1,
 ) -> QueueNetwork:
     """Links one after the other."""
     n = len(length_m)
@@ -55,7 +56,7 @@ def chain(
     node = np.arange(n + 1, dtype=np.int32)
     return build_queue_network(
         node[:-1], node[1:], n + 1, length, length / speed_ms, np.array(capacity_pcuh, float), np.full(n, lanes),
-        rules=rules,
+        rules=rules, packet=packet,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from tests.naive_queue import NaiveQueue
 from tests.queue_case import Case, random_case
 from transport_abm.networks.queues.day import QueueDay, run_day
+from transport_abm.networks.queues.detours import reroute, vehicle_places
+from transport_abm.networks.queues.plans import build_routes
 from transport_abm.networks.queues.state import QueueState
 
 END_H = 1.0
@@ -85,13 +88,60 @@ def test_no_vehicle_is_lost_or_made_in_any_minute(case: Case) -> None:
 def test_vehicles_leave_a_link_in_the_order_in_which_they_came(case: Case) -> None:
     """On one link alone, legs end in the order in which they began, whatever the vehicles."""
     day = run(case)
-    first = case.routes.indptr[case.plans.route]
-    alone = np.diff(case.routes.indptr)[case.plans.route] == 1
+    ways = [case.routes.links_of(route).tolist() for route in range(case.routes.n_routes)]
+    only = np.array([way[0] if len(way) == 1 else -1 for way in ways])
     for link in range(case.network.n_links):
-        legs = np.flatnonzero(
-            alone & (~case.routes.link[np.minimum(first, len(case.routes.link) - 1)] == link)
-        )
-        legs = legs[day.arrival_cs[legs] >= 0]
+        legs = np.flatnonzero((only[case.plans.route] == link) & (day.arrival_cs >= 0))
         order = legs[np.argsort(day.arrival_cs[legs], kind="stable")]
         # Within one second vehicles enter by their numbers.
         assert (np.diff(day.departure_cs[order] // 100) >= 0).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    case=cases,
+    minutes=st.sets(st.integers(1, 59), min_size=1, max_size=3),
+    draw=st.randoms(use_true_random=False),
+)
+def test_new_ways_are_driven_as_by_the_twin(case: Case, minutes: set[int], draw: random.Random) -> None:
+    """Some vehicles get another rest of their way, wherever they are."""
+    network, plans, routes = case.network, case.plans, case.routes
+    twin = NaiveQueue(network, plans, routes, end_h=END_H, charge=case.charge)
+    state, at = None, 0
+    for minute in sorted(minutes):
+        state = run(case, state=state, until_s=60 * minute).state
+        twin.run(at, 60 * minute)
+        at = 60 * minute
+        places = vehicle_places(state)
+        link_of = dict(zip(places.vehicle.tolist(), places.link.tolist(), strict=True))
+        waiting = set(places.vehicle[places.at_origin == 1].tolist())
+        ways: dict[int, list[int]] = {}
+        for vehicle in range(plans.n_vehicles):
+            if state.leg[vehicle] == plans.leg_indptr[vehicle + 1] or draw.random() < 0.4:
+                continue
+            way, node = [], None
+            if vehicle in waiting:
+                way = [link_of[vehicle]]
+            elif vehicle in link_of:
+                node = int(network.head[link_of[vehicle]])
+            else:
+                way = [draw.randrange(network.n_links)]
+            node = int(network.head[way[0]]) if way else node
+            for _ in range(draw.randrange(4)):
+                leaving = np.flatnonzero(network.tail == node)
+                if not len(leaving):
+                    break
+                way.append(int(draw.choice(leaving.tolist())))
+                node = int(network.head[way[-1]])
+            ways[vehicle] = way
+        indptr = np.concatenate([[0], np.cumsum([len(way) for way in ways.values()])]).astype(np.int64)
+        links = np.array([link for way in ways.values() for link in way], np.int32)
+        reroute(state, network, plans, routes, np.array(list(ways), np.int32), build_routes(indptr, links))
+        twin.reroute(ways, at)
+    day = run(case, state=state)
+    twin.run(at)
+    np.testing.assert_array_equal(day.entered, twin.entered)
+    np.testing.assert_array_equal(day.time_cs, twin.time)
+    np.testing.assert_array_equal(day.departure_cs, twin.departure)
+    np.testing.assert_array_equal(day.arrival_cs, twin.arrival)
+    np.testing.assert_array_equal(day.released, twin.released)

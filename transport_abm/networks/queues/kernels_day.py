@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from transport_abm.networks.queues.kernels_links import (
+    ABSENT,
     AT,
     BACK,
     BIN,
@@ -45,6 +46,7 @@ from transport_abm.networks.queues.kernels_links import (
     WORDS,
     ask,
     call_hole,
+    come_back,
     entry_of,
     has_entry,
     has_room,
@@ -159,6 +161,8 @@ def run_events(links, trips, rules, counts, wheel):  # type: ignore[no-untyped-d
             if time >= end_cs:
                 put(wheel, link, time, second)
                 continue
+            if record[own + FLAGS] & ABSENT:
+                come_back(links, link)
             word = np.int64(ring[at + WORD])
             ahead, kind = word & LINK, (word >> KIND) & (MOST_KINDS - 1)
             size, weight = np.int64(sizes[kind]), np.int64(weights[kind])
@@ -166,7 +170,7 @@ def run_events(links, trips, rules, counts, wheel):  # type: ignore[no-untyped-d
             to = ahead * WORDS
             if ahead != LINK:
                 if record[to + FLAGS] & WAITED or (
-                    record[to + USED] + size > record[to + STORAGE]
+                    record[to + USED] + (size >> 1) > record[to + STORAGE]
                     and not has_room(links, sizes, ahead, size, second)
                 ):
                     join_wait(links, wheel, link, ahead, time, second)

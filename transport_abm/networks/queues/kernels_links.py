@@ -21,8 +21,9 @@ headway; capacity in hundredths of pcu/h; time on the empty link; time a hole ta
 that entered in this bin. The last eight bytes, place ``SUM`` in ``sums``, are the time spent by those."""
 WORDS = 16
 SUM = 7
-WAITED, HOLE_DUE, BLOCKED, CHARGED = 1, 2, 4, 8
-"""Flags: others wait to enter; an event is due when a hole arrives; its first vehicle waits; entry is charged."""
+WAITED, HOLE_DUE, BLOCKED, CHARGED, ABSENT = 1, 2, 4, 8, 16
+"""Flags: others wait to enter; an event is due when a hole arrives; its first vehicle waits; entry is charged; its
+first vehicle would wait but for its headway."""
 VEHICLE, TIME, PLACE, WORD = range(4)
 ENTRY = 4
 LINE = 4
@@ -71,6 +72,13 @@ class Links(NamedTuple):
     priority: NDArray[np.int32]
     credit: NDArray[np.int64]
     """By row: claim to be let in, over what it had."""
+    given: NDArray[np.int64]
+    """By link: size of all that was let in from a wait."""
+    absent: NDArray[np.int64]
+    """By link: priorities of the rows that were let in and whose next vehicle is ready for it but for its headway."""
+    last_given: NDArray[np.int64]
+    last_link: NDArray[np.int32]
+    """By row: ``given`` of the link to which it was let in, and that link."""
     before: NDArray[np.int32]
     after: NDArray[np.int32]
     """Chain of blocked links by the time since they are; the last place holds its two ends."""
@@ -187,13 +195,14 @@ def collect(links, sizes, row, second, most):  # type: ignore[no-untyped-def]
 
 @kernel
 def has_room(links, sizes, row, size, second):  # type: ignore[no-untyped-def]
-    """Whether a vehicle of a size may enter; an empty link takes one of any size."""
+    """Whether a vehicle of a size may enter: half of it must fit. An empty link takes one of any size."""
     record = links.record
-    if record[row * WORDS + USED] + size <= record[row * WORDS + STORAGE]:
+    half = size >> 1
+    if record[row * WORDS + USED] + half <= record[row * WORDS + STORAGE]:
         return True
     collect(links, sizes, row, second, POSITIVE)
     used = record[row * WORDS + USED]
-    return used + size <= record[row * WORDS + STORAGE] or used == 0
+    return used + half <= record[row * WORDS + STORAGE] or used == 0
 
 
 @kernel
@@ -224,6 +233,31 @@ def has_entry(links, sizes, row, clock, gather):  # type: ignore[no-untyped-def]
     record[row * WORDS + BASE], record[row * WORDS + MASK] = start, size - 1
     record[row * WORDS + HEAD] = n_holes
     return True
+
+
+@kernel
+def go_absent(links, row, ahead):  # type: ignore[no-untyped-def]
+    """A row that was let in keeps its claim while its next vehicle is held by its headway alone.
+
+    Otherwise a link of small capacity would have less than its share, because it waits for less of the time.
+    """
+    record, ring = links.record, links.ring
+    own = row * WORDS
+    if record[own + COUNT] > 0:
+        at = entry_of(record, row, 0)
+        if ring[at + WORD] & LINK == ahead and ring[at + TIME] <= record[own + FREE_AT]:
+            record[own + FLAGS] |= ABSENT
+            links.absent[ahead] += links.priority[row]
+            links.last_given[row], links.last_link[row] = links.given[ahead], ahead
+
+
+@kernel
+def come_back(links, row):  # type: ignore[no-untyped-def]
+    """The headway is over: the row has its share of what was given to others."""
+    links.record[row * WORDS + FLAGS] &= ~ABSENT
+    ahead = links.last_link[row]
+    links.absent[ahead] -= links.priority[row]
+    links.credit[row] += (links.given[ahead] - links.last_given[row]) * links.priority[row]
 
 
 @kernel
@@ -302,8 +336,12 @@ def choose_next(links, sizes, ahead):  # type: ignore[no-untyped-def]
 
 @kernel
 def settle_claims(links, ahead, chosen, size):  # type: ignore[no-untyped-def]
-    """Each waiting row earns its priority times the room given; the one that has it pays for all."""
-    total = np.int64(0)
+    """Each row that waits, or will when its headway is over, earns its priority times the room given.
+
+    The one that has the room pays for all.
+    """
+    links.given[ahead] += size
+    total = links.absent[ahead] * size
     row = links.wait_first[ahead]
     while row >= 0:
         share = np.int64(links.priority[row]) * size

@@ -44,6 +44,7 @@ from transport_abm.networks.queues.kernels_links import (
     call_hole,
     choose_next,
     entry_of,
+    go_absent,
     has_entry,
     has_room,
     join_wait,
@@ -213,6 +214,7 @@ def let_in(links, trips, rules, counts, wheel, row, ahead, time):  # type: ignor
     vehicle, place, word = ring[at + VEHICLE], ring[at + PLACE], ring[at + WORD]
     if row < n:
         leave(links, rules, counts, wheel, row, time)
+        go_absent(links, row, ahead)
     else:
         record[row * WORDS + HEAD] = (record[row * WORDS + HEAD] + 1) & record[row * WORDS + MASK]
         record[row * WORDS + COUNT] -= 1
@@ -233,7 +235,7 @@ def serve(links, trips, rules, counts, wheel, link):  # type: ignore[no-untyped-
         row = choose_next(links, sizes, link)
         size = size_of_first(links, sizes, row)
         used = record[link * WORDS + USED]
-        if used + size <= record[link * WORDS + STORAGE] or used == 0:
+        if used + (size >> 1) <= record[link * WORDS + STORAGE] or used == 0:
             if not has_entry(links, sizes, link, clock, False):
                 clock[SERVED] = time
                 return False

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from transport_abm.core.errors import Fault, NetworkError
 from transport_abm.networks.city import F64, I32
-from transport_abm.networks.queues.kernels_links import LINK
+from transport_abm.networks.queues.kernels_links import CS, LINK
 
 WHERE = "spatial queue"
 LONGEST_S = 5e6
@@ -86,7 +86,7 @@ class QueueNetwork:
     capacity_pcuh: F64
     """Most that leaves the link [pcu/h]."""
     storage_pcu: F64
-    """Room on the link [pcu]; an empty link takes one vehicle or packet of any size."""
+    """Room on the link [pcu]; a vehicle or packet enters if half of it fits, or if the link is empty."""
     wave_time_s: F64
     """Time from a vehicle's exit until its room can be used at the upper end [s]."""
     priority: F64
@@ -112,8 +112,10 @@ def build_queue_network(
     """Links with the room that their length and lanes give.
 
     Room is ``length * lanes / jam_spacing``, times ``packet ** (1 - storage_power)`` where a simulated vehicle stands
-    for several, and never less than capacity needs: ``capacity * free_time``. The wave takes ``length / wave speed``,
-    but never so long that room would limit the flow below capacity: at most ``room / capacity - free_time``.
+    for several, and never less than capacity needs: ``capacity * free_time`` in whole packets. A vehicle may enter where
+    half of it fits, so that room is kept on the mean, and an empty link takes one packet of any size. The wave takes
+    ``length / wave speed``, but never so long that room would limit the flow below capacity: at most
+    ``room / capacity - free_time``.
 
     Parameters
     ----------
@@ -166,10 +168,14 @@ def build_queue_network(
     capacity = np.asarray(capacity_pcuh, float)
     with np.errstate(all="ignore"):
         per_s = capacity / 3600.0
-        open_time = np.where(np.isinf(free_time_s), 0.0, free_time_s)
+        # Times in the queue are whole centiseconds, and the wave may not be longer for that.
+        open_time = np.where(np.isinf(free_time_s), 0.0, np.rint(free_time_s * CS) / CS)
         storage = length_m * lanes / rules.jam_spacing_m * float(packet) ** (1.0 - rules.storage_power)
-        storage = np.maximum(storage, per_s * open_time)
-        wave = np.minimum(length_m / (rules.wave_kmh / 3.6), np.maximum(storage / per_s - open_time, 0.0))
+        storage = np.maximum(storage, np.ceil(per_s * open_time / packet) * packet)
+        # What fits are whole packets: by their number the wave must leave the capacity.
+        whole = np.maximum(np.floor(storage / packet + 0.5), 1.0) * packet
+        wave = np.minimum(length_m / (rules.wave_kmh / 3.6), np.maximum(whole / per_s - open_time, 0.0))
+        wave = np.floor(wave * CS + 1e-6) / CS
     storage, wave = (np.where(np.isfinite(value), value, 0.0) for value in (storage, wave))
     claim = capacity if priority is None else priority
     free_time = np.asarray(free_time_s, float)

@@ -145,10 +145,7 @@ def check_plans(network: QueueNetwork, plans: Plans, routes: Routes) -> None:
     faults = _shapes(plans) + _kinds(plans.kinds, network)
     if faults:
         raise NetworkError(faults)
-    free = np.isfinite(network.free_time_s)
-    route, place = broken_route(routes.indptr, routes.link, network.tail, network.head, free)
-    if route >= 0:
-        faults.append(_route_fault(network, routes, int(route), int(place)))
+    faults += check_ways(network, routes)
     faults += _first(
         "route",
         plans.route,
@@ -165,6 +162,26 @@ def check_plans(network: QueueNetwork, plans: Plans, routes: Routes) -> None:
         faults.append(Fault(WHERE, f"earliest_cs, leg {leg}", "not before the leg before", times))
     if faults:
         raise NetworkError(faults)
+
+
+def check_ways(network: QueueNetwork, routes: Routes) -> list[Fault]:
+    """The first route that cannot be driven, as a fault.
+
+    Parameters
+    ----------
+    network
+        Links.
+    routes
+        Ways.
+
+    Returns
+    -------
+    list[Fault]
+        None or one: an unknown or closed link, or two that do not connect.
+    """
+    is_open = np.isfinite(network.free_time_s)
+    route, place = broken_route(routes.indptr, routes.link, network.tail, network.head, is_open)
+    return [] if route < 0 else [_route_fault(network, routes, int(route), int(place))]
 
 
 def _shapes(plans: Plans) -> list[Fault]:

@@ -226,6 +226,7 @@ def _links(network: QueueNetwork, charge: EntryCharge | None) -> Links:
         record.ravel(), record.ravel().view(np.int64), aligned(((n * FIRST_RING + SPARE) * ENTRY,)), np.full(n, -1, np.int32),
         np.full(2 * n, -1, np.int32),
         np.zeros(2 * n, np.int32), np.concatenate([priority, priority]), np.zeros(2 * n, np.int64),
+        np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(2 * n, np.int64), np.full(2 * n, -1, np.int32),
         chain, chain.copy(), np.zeros(n, np.int32),
     )  # fmt: skip
 
