@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from tests.naive_roads import beckmann, naive_cost, naive_frank_wolfe, naive_gap
 from transport_abm.networks.city import F64, I32
+from transport_abm.networks.formats.tntp import read_tntp_network, read_tntp_trips
 from transport_abm.networks.roads.assignment import RoadProblem, assign_roads
 from transport_abm.networks.roads.equilibrium import Equilibrium
 from transport_abm.networks.roads.kernels_newton import newton_step
 from transport_abm.networks.roads.road_classes import one_class
-from transport_abm.networks.roads.tntp import read_tntp_network, read_tntp_trips
 
 CASE = st.integers(0, 2**32 - 1)
 
