@@ -1,11 +1,12 @@
 """Static user equilibrium of road traffic.
 
-Every pair's used paths cost the same and no path costs less (Wardrop 1952). With link cost ``c(x)`` rising
-in flow this is the minimum of the sum of the integrals of ``c`` (Beckmann et al. 1956). Solved by gradient
-projection on paths (Jayakrishnan et al. 1994), helped by Newton steps where it creeps, with new paths from sweeps
-of all cheapest ways (``hierarchy``), until the relative gap ``(sum x c - sum d u) / sum x c`` is small: ``u`` is the cost of a pair's cheapest path at
-the costs of flow ``x``. A state of an earlier call starts the next one: its paths take the new demand in the old
-shares. Classes of vehicles may pay different fixed costs and find other links closed (``road_classes``).
+Every pair's used paths cost the same and no path costs less (Wardrop 1952). With link cost ``c(x)`` rising in
+flow this is the minimum of the sum of the integrals of ``c`` (Beckmann et al. 1956). Solved by gradient
+projection on paths (Jayakrishnan et al. 1994), helped by Newton steps where it creeps, with new paths from
+sweeps of all cheapest ways (``hierarchy``), until the relative gap ``(sum x c - sum d u) / sum x c`` is small:
+``u`` is the cost of a pair's cheapest path at the costs of flow ``x``. A state of an earlier call starts the
+next one: its paths take the new demand in the old shares. Classes of vehicles may pay different fixed costs and
+find other links closed (``road_classes``).
 """
 
 from __future__ import annotations
