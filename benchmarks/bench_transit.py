@@ -1,11 +1,13 @@
-"""Seconds for one transit assignment of all zone pairs, by option: ``python benchmarks/bench_transit.py``.
+"""Seconds for transit assignments of all zone pairs on both rungs: ``python benchmarks/bench_transit.py [CITY]``.
 
-Uses the reference city where it can be built, otherwise a network of its size drawn at random.
+Without the name or folder of a city, uses the reference city where it can be built, otherwise a network of its
+size drawn at random. Prints how journeys by the timetable differ from strategies, and the gap of loadings.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 import time
 from collections.abc import Callable
 
@@ -13,6 +15,7 @@ import numba
 import numpy as np
 
 from transport_abm.core.vocabulary import Period, TransitMode, TransitOption
+from transport_abm.networks.cities.open_city import open_city
 from transport_abm.networks.city import (
     City,
     Districts,
@@ -22,16 +25,21 @@ from transport_abm.networks.city import (
     TransitNetwork,
     Zones,
 )
+from transport_abm.networks.transit.timetable_assignment import assign_timetable
 from transport_abm.networks.transit.transit_assignment import (
+    TransitResult,
     assign_transit,
     build_transit_service,
     bus_segment_time_s,
-    update_crowding,
 )
-from transport_abm.policy.inputs import year_inputs
+from transport_abm.networks.transit.transit_gap import settle_transit
+from transport_abm.policy.inputs import YearInputs, year_inputs
+
+Assign = Callable[..., TransitResult]
 
 REPEATS = 3
 DEMAND_PERSONS_H = 800_000.0
+LOADINGS = 12
 
 
 def _drawn_city(n_zones: int = 400, n_metro: int = 27, n_bus: int = 320) -> City:
@@ -111,7 +119,9 @@ def _drawn_city(n_zones: int = 400, n_metro: int = 27, n_bus: int = 320) -> City
 
 
 def _city() -> City:
-    """Reference city where its builder exists, else the drawn one."""
+    """City that the command line names; else the reference city where its builder exists, else the drawn one."""
+    if len(sys.argv) > 1:
+        return open_city(sys.argv[1])[0]
     try:
         build: Callable[[], City] = importlib.import_module(
             "transport_abm.networks.reference.build"
@@ -121,38 +131,81 @@ def _city() -> City:
     return build()
 
 
-def main() -> None:
-    """Print seconds by option."""
-    city, inputs = _city(), year_inputs(2025)
-    n = len(city.zones)
-    roads = city.roads
+def _measure(
+    name: str, assign: Assign, city: City, inputs: YearInputs, demand: np.ndarray, call_time_s: np.ndarray
+) -> dict[tuple[Period, TransitOption], TransitResult]:
+    """Assign all options and periods, several times, and print the least seconds of each; compiled before."""
+    results, total = {}, np.zeros(2)
+    for period in Period:
+        for option in TransitOption:
+            service = build_transit_service(city, inputs, year=2025, period=period, option=option)
+            if not results:
+                assign(service, demand, call_time_s)
+            seconds, cpu = [], []
+            for _ in range(REPEATS):
+                start, used = time.perf_counter(), time.process_time()
+                results[period, option] = assign(service, demand, call_time_s)
+                seconds.append(time.perf_counter() - start)
+                cpu.append(time.process_time() - used)
+            least = np.array([min(seconds), min(cpu)])
+            total += least
+            cost = results[period, option].skims["total"]
+            print(f"{name:10s} {period.name:6s} {option.name:9s} {least[0]:.3f} s ({least[1]:.3f} s of processor); "
+                  f"reached {np.isfinite(cost).mean():.3f}, mean {cost[np.isfinite(cost)].mean():.1f} min")  # fmt: skip
+    print(f"{name}: all zone pairs, options and periods in {total[0]:.2f} s ({total[1]:.2f} s of processor)")
+    return results
+
+
+def _compare(
+    slow: dict[tuple[Period, TransitOption], TransitResult],
+    clock: dict[tuple[Period, TransitOption], TransitResult],
+    demand: np.ndarray,
+) -> None:
+    """Print how journeys by the timetable differ from strategies, weighed by riders and not."""
+    print("timetable less strategies, pairs with both: mean by riders; mean; quantiles 5, 25, 50, 75, 95 %")
+    for (period, option), result in clock.items():
+        a, b = slow[period, option].skims, result.skims
+        both = np.isfinite(a["total"]) & np.isfinite(b["total"])
+        for part in ("total", "access_min", "wait_min", "in_vehicle_min", "boardings"):
+            change = (b[part] - a[part])[both].astype(np.float64)
+            mean = np.average(change, weights=demand[both])
+            cut = " ".join(f"{q:7.2f}" for q in np.quantile(change, [0.05, 0.25, 0.5, 0.75, 0.95]))
+            print(f"{period.name:6s} {option.name:9s} {part:14s} {mean:7.2f} {change.mean():7.2f}  {cut}")
+
+
+def _settle(
+    assign: Assign, name: str, city: City, inputs: YearInputs, demand: np.ndarray, call_time_s: np.ndarray
+) -> None:
+    """Print the gap of morning loadings in their crowd."""
+    services = {
+        option: build_transit_service(city, inputs, year=2025, period=Period.AM, option=option)
+        for option in TransitOption
+    }
     start = time.perf_counter()
+    tables = np.stack([demand / len(services)] * len(services))
+    *_, gaps = settle_transit(
+        city, services, tables, call_time_s, period=Period.AM, gap=1e-3, most=LOADINGS, assign=assign
+    )
+    shown = ", ".join(f"{k + 2}: {gaps[k]:.2e}" for k in (0, 1, 3, 7, len(gaps) - 1) if k < len(gaps))
+    print(f"{name}: gap at loading {shown}; {time.perf_counter() - start:.1f} s")
+
+
+def main() -> None:
+    """Print seconds by rung, period and option, how the rungs differ, and how loadings settle."""
+    city, inputs = _city(), year_inputs(2025)
+    n, roads = len(city.zones), city.roads
     call_time_s = bus_segment_time_s(city.transit, roads, roads.length_m * 3.6 / roads.free_speed_kmh, inputs)
     print(f"{city.name}: {n} zones, {city.transit.n_stops} stops, {len(city.transit.stop)} calls, "
-          f"{numba.get_num_threads()} threads; bus times {time.perf_counter() - start:.3f} s")  # fmt: skip
+          f"{numba.get_num_threads()} threads")  # fmt: skip
     far = np.hypot(city.zones.x_m[:, None] - city.zones.x_m, city.zones.y_m[:, None] - city.zones.y_m)
     demand = city.zones.residents[:, None] * city.zones.jobs * np.exp(-far / 8000)
+    np.fill_diagonal(demand, 0.0)
     demand *= DEMAND_PERSONS_H / demand.sum()
-    for option in TransitOption:
-        start = time.perf_counter()
-        service = build_transit_service(city, inputs, year=2025, period=Period.AM, option=option)
-        build_s = time.perf_counter() - start
-        assign_transit(service, demand, call_time_s)
-        seconds, cpu = [], []
-        for _ in range(REPEATS):
-            start, used = time.perf_counter(), time.process_time()
-            result = assign_transit(service, demand, call_time_s)
-            seconds.append(time.perf_counter() - start)
-            cpu.append(time.process_time() - used)
-        start = time.perf_counter()
-        update_crowding(city.transit, inputs, result.call_flow, year=2025, period=Period.AM)
-        crowd_s = time.perf_counter() - start
-        total = result.skims["total"]
-        print(f"{option.name:9s} calls {len(service.call):6d} access {len(service.graph.access_stop):6d} "
-              f"build {build_s:.3f} s, assign {min(seconds):.3f} s ({min(cpu):.3f} s of processor), "
-              f"crowding {crowd_s:.4f} s; "
-              f"reached {np.isfinite(total).mean():.3f}, mean {total[np.isfinite(total)].mean():.1f} min, "
-              f"unserved {result.unserved / demand.sum():.3f}")  # fmt: skip
+    strategies = _measure("strategies", assign_transit, city, inputs, demand, call_time_s)
+    journeys = _measure("timetable", assign_timetable, city, inputs, demand, call_time_s)
+    _compare(strategies, journeys, demand)
+    for name, assign in (("strategies", assign_transit), ("timetable", assign_timetable)):
+        _settle(assign, name, city, inputs, demand, call_time_s)
 
 
 if __name__ == "__main__":

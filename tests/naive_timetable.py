@@ -116,7 +116,7 @@ class Net:
     def table(self) -> Timetable:
         """Departures as given."""
         starts = [np.array(line.starts, np.float64) for line in self.lines]
-        return departure_timetable(self.service(), self.call_time_s(), starts, self.cycle, (0, self.cycle))
+        return departure_timetable(self.service(), self.call_time_s(), starts, self.cycle, ((0, self.cycle),))
 
     def run(self, demand: F64 | None = None) -> TransitResult:
         """What the kernels say."""

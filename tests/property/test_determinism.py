@@ -12,7 +12,7 @@ import numba
 import numpy as np
 import pytest
 
-from tests.tiny_runs import SHORT_WAYS, finished, ringed_city, tiny_case, wide_city
+from tests.tiny_runs import SHORT_WAYS, finished, ringed_city, tiny_case, value, wide_city
 from transport_abm.agents.kernels_choice import CHUNK
 from transport_abm.base_year import fit_key, read_base_year
 from transport_abm.fit_base_year import fit_base_year
@@ -78,6 +78,19 @@ def test_same_bits_on_one_and_two_threads() -> None:
     assert runs[0].world.tours is not None
     assert len(runs[0].world.tours) > 2 * CHUNK
     assert digest(runs[0]) == digest(runs[1])
+
+
+def test_a_run_by_the_timetable_has_the_same_bits_on_one_and_two_threads() -> None:
+    """And others than a run by strategies; its lines carry riders, whose gap is known."""
+    if numba.config.NUMBA_NUM_THREADS < 2:
+        pytest.skip("needs two threads")
+    case = tiny_case(parameters={**SHORT_WAYS, "transit.timetable": 1.0})
+    runs = [finished(case, threads=threads) for threads in (1, 2)]
+    assert digest(runs[0]) == digest(runs[1])
+    assert digest(runs[0]) != digest(finished(tiny_case()))
+    for mode in ("bus", "metro"):
+        assert value(runs[0], "boardings", mode) > 0
+    assert -1e-6 < value(runs[0], "gap", "crowd") < 0.1
 
 
 def test_the_fit_of_the_base_year_is_the_same_on_one_and_two_threads_and_from_the_cache() -> None:

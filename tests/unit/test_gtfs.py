@@ -13,10 +13,14 @@ import pytest
 
 from tests.tiny import tiny_city
 from transport_abm.core.errors import NetworkError
-from transport_abm.core.vocabulary import Period, TransitMode
+from transport_abm.core.vocabulary import Period, TransitMode, TransitOption
 from transport_abm.networks.cities.city_check import check_city
 from transport_abm.networks.cities.geo import great_circle_m
 from transport_abm.networks.transit.gtfs import GtfsTransit, read_gtfs, route_mode
+from transport_abm.networks.transit.timetable import feed_timetable
+from transport_abm.networks.transit.timetable_assignment import assign_timetable
+from transport_abm.networks.transit.transit_assignment import build_transit_service
+from transport_abm.policy.inputs import year_inputs
 
 INPUTS = {
     "transit_supply.bus_places": 85.0,
@@ -250,3 +254,46 @@ def test_twice_the_same_member_is_refused(tmp_path: Path) -> None:
         archive.writestr("stops.txt", "stop_id\n")
     with pytest.raises(NetworkError, match="one member of this name"):
         read(path)
+
+
+def test_feed_keeps_the_departures_of_its_day(found: GtfsTransit) -> None:
+    """Every 6 minutes from 5 to 23, from 7 to 9, and every half hour from 6 to 22:30."""
+    hour = 3600.0
+    metro, back, bus = found.departure_s
+    assert len(metro) == 180 and metro[0] == 5 * hour and (np.diff(metro) == 360).all()
+    assert back[[0, -1]].tolist() == [7 * hour, 9 * hour - 360]
+    assert bus.tolist() == [6 * hour + 1800 * k for k in range(34)]
+
+
+def test_timetable_of_a_feed_waits_for_its_departures(found: GtfsTransit) -> None:
+    """From station m1 to m3: a train every 6 minutes, so a wait of 3 on average, and 7 minutes on board."""
+    tiny = tiny_city()
+    stop = found.transit.stop[:3]
+    zones = replace(
+        tiny.zones,
+        x_m=tiny.zones.x_m.copy(),
+        y_m=tiny.zones.y_m.copy(),
+        area_m2=np.full(len(tiny.zones), 1.0),
+    )
+    zones.x_m[:3], zones.y_m[:3] = found.transit.stop_x_m[stop], found.transit.stop_y_m[stop]
+    city = replace(tiny, zones=zones, transit=found.transit)
+    inputs = year_inputs(2025, {"transit.timetable_samples": 60})
+    for period, served in ((Period.MIDDAY, False), (Period.AM, True)):
+        service = build_transit_service(city, inputs, year=2025, period=period, option=TransitOption.METRO)
+        time_s = city.transit.segment_time_s
+        table = feed_timetable(service, time_s, found.departure_s, city.transit)
+        skims = assign_timetable(service, None, time_s, timetable=table).skims
+        # 60 riders in hours of service: three standard errors of a wait between 0 and 6 minutes.
+        assert skims["wait_min"][0, 2] == pytest.approx(3, abs=3 * 6 / np.sqrt(12 * 60))
+        assert skims["metro_min"][0, 2] == pytest.approx(7)
+        # Trains back run from 7 to 9 only.
+        assert np.isfinite(skims["total"][2, 0]) == served
+
+
+def test_departures_of_another_network_are_refused(found: GtfsTransit) -> None:
+    city = replace(tiny_city(), transit=found.transit)
+    service = build_transit_service(
+        city, year_inputs(2025), year=2025, period=Period.AM, option=TransitOption.METRO
+    )
+    with pytest.raises(NetworkError, match="departures of 3 patterns"):
+        feed_timetable(service, found.transit.segment_time_s, found.departure_s[:2], found.transit)

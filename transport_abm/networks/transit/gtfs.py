@@ -9,7 +9,6 @@ streets for buses, and straight lines otherwise.
 
 from __future__ import annotations
 
-import datetime
 import math
 import re
 from collections.abc import Collection, Mapping
@@ -23,17 +22,17 @@ from transport_abm.core.errors import Fault, NetworkError
 from transport_abm.core.vocabulary import Period, TransitMode
 from transport_abm.networks.cities.csv_files import Columns
 from transport_abm.networks.cities.geo import great_circle_m, project
-from transport_abm.networks.city import F64, I64, RoadNetwork, TransitNetwork
+from transport_abm.networks.city import F64, RoadNetwork, TransitNetwork
 from transport_abm.networks.reference.transit import add_transfers
 from transport_abm.networks.reference.transit_table import Line, Pattern, TransitTable, join_networks
 from transport_abm.networks.transit.bus_paths import STOP_TO_STREET_M, BusPaths
+from transport_abm.networks.transit.gtfs_calendar import services_of_day
 from transport_abm.networks.transit.gtfs_files import read_feed
 from transport_abm.networks.transit.metro_tables import SERVED_HOURS
 
 _CLOCK = re.compile(r"(\d{1,2}):([0-5]\d):([0-5]\d)")
 _UNITS_M = (1.0, 1000.0, 1609.344, 0.3048)
 _DETOUR = (0.95, 3.0)
-_MAX_DAYS = 800
 _RAIL = {0, 1, 2, 5, 7, 12, *range(100, 118), *range(400, 406), *range(900, 907)}
 _BUS = {3, 11, *range(200, 210), *range(700, 717), 800}
 _OTHER = {
@@ -58,6 +57,8 @@ class GtfsTransit:
     """The weekday that was counted."""
     notes: tuple[str, ...]
     """What was left out, and how much of it."""
+    departure_s: tuple[F64, ...]
+    """By pattern: departures of the day at its first stop, in order, from midnight [s]."""
 
 
 @dataclass
@@ -66,8 +67,8 @@ class _Run:
 
     route: str
     stops: tuple[str, ...]
-    departures: F64
-    """Departures by hour of day."""
+    departure_s: list[float]
+    """Departures at the first stop, from midnight [s]."""
     times_s: list[F64]
     """Seconds from departure to departure, NaN where the feed gives no time."""
     along: F64
@@ -143,7 +144,7 @@ def read_gtfs(
     tables = read_feed(path)
     faults: list[Fault] = []
     mode_of = _route_modes(tables["routes.txt"])
-    day, services = _services(tables, date, faults)
+    day, services = services_of_day(tables, date, faults)
     runs = _runs(tables, services) if not faults else []
     place = _places(tables["stops.txt"], {stop for run in runs for stop in run.stops})
     faults += [fault for table in tables.values() for fault in table.faults if fault not in faults]
@@ -151,6 +152,7 @@ def read_gtfs(
         raise NetworkError(faults)
     notes: list[str] = []
     networks = []
+    departure_s: list[F64] = []
     rooms = {
         TransitMode.METRO: train,
         TransitMode.BUS: (inputs["transit_supply.bus_places"], inputs["transit_supply.bus_seats"]),
@@ -162,14 +164,14 @@ def read_gtfs(
             own = []
         streets = BusPaths(roads, crs) if mode is TransitMode.BUS and roads is not None else None
         names = _route_names(tables["routes.txt"])
-        networks.append(_build(mode, own, place, names, rooms[mode], streets, crs, notes))
+        networks.append(_build(mode, own, place, names, rooms[mode], streets, crs, notes, departure_s))
     left = sum(mode_of.get(run.route) is None for run in runs)
     if left:
         notes.append(f"{left} patterns of ferries, cable cars and others left out")
     transit = add_transfers(join_networks(*networks), inputs)
     if not transit.n_lines:
         raise NetworkError(Fault(Path(path).name, "trips", f"trips of trains or buses on {day}", "none"))
-    return GtfsTransit(transit, day, tuple(notes))
+    return GtfsTransit(transit, day, tuple(notes), tuple(departure_s))
 
 
 def _route_modes(routes: Columns) -> dict[str, TransitMode | None]:
@@ -190,70 +192,6 @@ def _route_names(routes: Columns) -> dict[str, str]:
         routes.text("route_id"), routes.text("route_short_name"), routes.text("route_long_name"), strict=True
     )
     return {route: short or long or route for route, short, long in rows}
-
-
-def _day(text: str) -> datetime.date | None:
-    """Read YYYYMMDD; None if it is none."""
-    try:
-        return (
-            datetime.datetime.strptime(text, "%Y%m%d").date() if len(text) == 8 and text.isascii() else None
-        )
-    except ValueError:
-        return None
-
-
-def _services(tables: Mapping[str, Columns], date: str, faults: list[Fault]) -> tuple[str, set[str]]:
-    """Choose the day and return the services that run on it."""
-    spans: list[tuple[str, list[bool], datetime.date, datetime.date]] = []
-    week = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-    if calendar := tables.get("calendar.txt"):
-        days = [calendar.text(name) for name in week]
-        for row, service in enumerate(calendar.text("service_id")):
-            start, end = (_day(calendar.text(name)[row]) for name in ("start_date", "end_date"))
-            if start is None or end is None:
-                calendar.fault(f"start_date, row {row + 2}", "dates as YYYYMMDD", "something else")
-            else:
-                spans.append((service, [day[row] == "1" for day in days], start, end))
-    changes: dict[datetime.date, list[tuple[str, bool]]] = {}
-    if dates := tables.get("calendar_dates.txt"):
-        cells = zip(dates.text("service_id"), dates.text("date"), dates.text("exception_type"), strict=True)
-        for row, (service, text, kind) in enumerate(cells):
-            day = _day(text)
-            if day is None or kind not in ("1", "2"):
-                dates.fault(
-                    f"row {row + 2}", "a date as YYYYMMDD and exception_type 1 or 2", f"{text}, {kind}"[:60]
-                )
-            else:
-                changes.setdefault(day, []).append((service, kind == "1"))
-    size: dict[str, int] = {}
-    for service in tables["trips.txt"].text("service_id"):
-        size[service] = size.get(service, 0) + 1
-
-    def running(day: datetime.date) -> set[str]:
-        found = {
-            service for service, days, start, end in spans if start <= day <= end and days[day.weekday()]
-        }
-        for service, added in changes.get(day, ()):
-            (found.add if added else found.discard)(service)
-        return found
-
-    if date:
-        chosen = _day(date)
-        if chosen is None:
-            faults.append(Fault("feed", "date", "YYYYMMDD", date[:40]))
-            return date, set()
-        return date, running(chosen)
-    candidates = {day for day in changes if day.weekday() == 2}
-    if spans:
-        first, last = min(span[2] for span in spans), max(span[3] for span in spans)
-        first += datetime.timedelta((2 - first.weekday()) % 7)
-        weeks = min(_MAX_DAYS, max(0, (last - first).days // 7 + 1))
-        candidates |= {first + datetime.timedelta(7 * week) for week in range(weeks)}
-    if not candidates:
-        faults.append(Fault("calendar.txt", "dates", "a Wednesday with service", "none"))
-        return "", set()
-    best = max(sorted(candidates), key=lambda day: sum(size.get(service, 0) for service in running(day)))
-    return best.strftime("%Y%m%d"), running(best)
 
 
 def _seconds(text: str) -> float:
@@ -307,9 +245,9 @@ def _runs(tables: Mapping[str, Columns], services: set[str]) -> list[_Run]:
                 if along is not None
                 else np.full(len(stops), np.nan)
             )
-            runs[key] = _Run(*key, np.zeros(24), [], far)
+            runs[key] = _Run(*key, [], [], far)
         runs[key].times_s.append(np.diff(_filled(seconds)))
-        runs[key].departures += _departures(float(seconds[0]), windows.get(trip))
+        runs[key].departure_s += _departures(float(seconds[0]), windows.get(trip))
     return [runs[key] for key in sorted(runs)]
 
 
@@ -340,15 +278,14 @@ def _windows(table: Columns | None) -> dict[str, list[tuple[float, float, float]
     return windows
 
 
-def _departures(start_s: float, windows: list[tuple[float, float, float]] | None) -> F64:
-    """Count departures by hour of day: one, or those of the windows."""
-    count = np.zeros(24)
+def _departures(start_s: float, windows: list[tuple[float, float, float]] | None) -> list[float]:
+    """Departures of a trip: one, or those of the windows [s]."""
     if windows is None:
-        count[int(start_s // 3600) % 24] = 1
-    for begin, end, step in windows or ():
-        hours = ((begin + step * np.arange(math.ceil((end - begin) / step))) // 3600).astype(np.int64) % 24
-        count += np.bincount(hours, minlength=24)
-    return count
+        return [start_s]
+    times: list[float] = []
+    for begin, end, step in windows:
+        times += (begin + step * np.arange(math.ceil((end - begin) / step))).tolist()
+    return times
 
 
 def _places(stops: Columns, used: set[str]) -> dict[str, tuple[str, float, float]]:
@@ -391,8 +328,9 @@ def _build(
     streets: BusPaths | None,
     crs: str,
     notes: list[str],
+    departure_s: list[F64],
 ) -> TransitNetwork:
-    """Lay the lines of one mode out."""
+    """Lay the lines of one mode out; the departures of each are added to a list."""
     table = TransitTable(mode)
     rows: dict[str, int] = {}
     left = 0
@@ -410,7 +348,7 @@ def _build(
             road = [streets.path(nodes[a], nodes[b]) for a, b in pairwise(keep)]
             length = np.array([streets.roads.length_m[links].sum() for links in road])
             time = np.zeros(len(road))
-        headway = _headways(run.departures)
+        headway = _headways(run.departure_s)
         if len(calls) < 2 or not np.isfinite(headway).any():
             continue
         for stop in calls:
@@ -421,6 +359,7 @@ def _build(
                 table.stop.append((label, label, lon, lat, float(x_m), float(y_m)))
         label = f"{names[run.route]}: {place[calls[0]][0]} - {place[calls[-1]][0]}"
         table.line.append(Line(label, label, mode, *room, headway))
+        departure_s.append(np.sort(run.departure_s))
         own = [rows[stop] for stop in calls]
         table.pattern.append(Pattern(len(table.line) - 1, own, length.tolist(), time.tolist(), road, 0))
     if left:
@@ -440,11 +379,11 @@ def _times(run: _Run) -> F64:
     return np.asarray(np.maximum(np.where(known, time, fill), 1.0))
 
 
-def _headways(departures: F64) -> list[float]:
+def _headways(departure_s: list[float]) -> list[float]:
     """Minutes between departures by period; infinite without any."""
+    count = np.bincount(np.array(departure_s, np.int64) // 3600 % 24, minlength=24)
     headway = []
     for period in Period:
-        hours: I64 = np.array(SERVED_HOURS[period])
-        count = float(departures[hours].sum())
-        headway.append(60 * len(hours) / count if count else math.inf)
+        departures = float(count[list(SERVED_HOURS[period])].sum())
+        headway.append(60 * len(SERVED_HOURS[period]) / departures if departures else math.inf)
     return headway

@@ -40,10 +40,15 @@ F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
+U8 = NDArray[np.uint8]
 
 
 BEGIN_MIN, BEGIN_KM, END_MIN, END_KM, LAP_MIN, LAP_KM = range(6)
 """Minutes and km of a trip until it leaves a call, until its next call, and of the whole pattern."""
+
+
+STAY, WAYS, LATER = np.uint8(1), np.uint8(2), np.uint8(4)
+"""Bits of what is to be looked at again."""
 
 
 class Events(NamedTuple):
@@ -78,6 +83,19 @@ class Events(NamedTuple):
     """Walk and wait of the change [min]."""
 
 
+class Looks(NamedTuple):
+    """Which events look on to an event, and must be looked at again when its label falls."""
+
+    earlier: I32
+    """int32[N] event before it at the same stop."""
+    trip_ptr: I32
+    trip_event: I32
+    """Events of which it is the next of the trip: ``trip_event[trip_ptr[e]:trip_ptr[e + 1]]``."""
+    feed_ptr: I32
+    feed_event: I32
+    """Events after which a change catches it."""
+
+
 class Lines(NamedTuple):
     """What journeys need to know of calls, and the table's length."""
 
@@ -85,7 +103,7 @@ class Lines(NamedTuple):
     """bool[C]"""
     first: I32
     """int32[C] first call of the call's pattern."""
-    ride: F64
+    run: F64
     """float64[C, 6] how far a trip has come: ``BEGIN_MIN`` to ``LAP_KM``."""
     full_wait: F64
     """float64[C] minutes lost to vehicles too full to board."""
@@ -123,8 +141,8 @@ class Labels(NamedTuple):
     """Event at the end of whose segment a rider of this event gets off."""
     on: I32
     """Event that someone waiting here gets on."""
-    ride_fell: I32
-    wait_fell: I32
+    due: U8
+    """What of an event is to be looked at again: ``STAY``, ``WAYS``, ``LATER``."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -155,7 +173,7 @@ def _take(pointer, here, label, ahead, more):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _scan(events, egress, near, labels):  # type: ignore[no-untyped-def]
+def _scan(events, looks, egress, near, labels):  # type: ignore[no-untyped-def]
     """Scan the events from last to first until no label falls."""
     stay, later, off_stop, change_ptr, change_event = (
         events.stay, events.later, events.off_stop, events.change_ptr, events.change_event,
@@ -163,41 +181,44 @@ def _scan(events, egress, near, labels):  # type: ignore[no-untyped-def]
     off_cost, stay_cost, board_cost, later_cost, change_cost = (
         events.off_cost, events.stay_cost, events.board_cost, events.later_cost, events.change_cost,
     )  # fmt: skip
-    ride, wait, ride_fell, wait_fell = labels.ride, labels.wait, labels.ride_fell, labels.wait_fell
+    earlier, trip_ptr, trip_event, feed_ptr, feed_event = looks
+    ride, wait, due = labels.ride, labels.wait, labels.due
     best = np.empty(egress.shape[1], np.float32)
     ride[:] = np.inf
     wait[:] = np.inf
-    ride_fell[:] = -2
-    wait_fell[:] = -2
-    scan = 0
+    for e in range(len(stay)):
+        due[e] = WAYS if near[off_stop[e]] else 0
     moved = True
     while moved:
         moved = False
         for e in range(len(stay) - 1, -1, -1):
-            ahead, n = stay[e], later[e]
+            what = due[e]
+            if what == 0:
+                continue
+            due[e] = 0
             fell = False
-            # A successor at or before e was last scanned in the scan before.
-            if ahead >= 0 and ride_fell[ahead] >= scan - (ahead <= e):
-                fell |= _fall(ride[e], ride[ahead], stay_cost[e])
-            open_ways = scan == 0 and near[off_stop[e]]
-            for i in range(change_ptr[e], change_ptr[e + 1]):
-                f = change_event[i]
-                open_ways |= wait_fell[f] >= scan - (f <= e)
-            if open_ways:
+            if what & STAY:
+                fell |= _fall(ride[e], ride[stay[e]], stay_cost[e])
+            if what & WAYS:
                 best[:] = egress[off_stop[e]]
                 for i in range(change_ptr[e], change_ptr[e + 1]):
                     _lower(best, wait[change_event[i]], change_cost[i])
                 fell |= _fall(ride[e], best, off_cost[e])
             waits = False
             if fell:
-                ride_fell[e] = scan
                 waits |= _fall(wait[e], ride[e], board_cost[e])
-            if wait_fell[n] >= scan - (n <= e):
-                waits |= _fall(wait[e], wait[n], later_cost[e])
+                for i in range(trip_ptr[e], trip_ptr[e + 1]):
+                    due[trip_event[i]] |= STAY
+                    # What stands at or behind e is only met in the next scan.
+                    moved |= trip_event[i] >= e
+            if what & LATER:
+                waits |= _fall(wait[e], wait[later[e]], later_cost[e])
             if waits:
-                wait_fell[e] = scan
-            moved |= fell or waits
-        scan += 1
+                due[earlier[e]] |= LATER
+                moved |= earlier[e] >= e
+                for i in range(feed_ptr[e], feed_ptr[e + 1]):
+                    due[feed_event[i]] |= WAYS
+                    moved |= feed_event[i] >= e
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -251,10 +272,11 @@ def _follow(first_zone, door, riders, tables, labels, egress, flow, part):  # ty
         events.call, events.time, events.off_stop, events.change_ptr, events.change_event, events.change_cost,
         events.change_walk, events.change_wait,
     )  # fmt: skip
-    metro, first, ride, full_wait = lines.metro, lines.first, lines.ride, lines.full_wait
+    metro, first, run, full_wait = lines.metro, lines.first, lines.run, lines.full_wait
     cycle, tick_min = lines.cycle, lines.tick_min
     access_event, access_wait, access_min = doors.access_event, doors.access_wait, doors.access_min
-    egress_min, wait, on_of, off_of = doors.egress_min, labels.wait, labels.on, labels.off
+    egress_min, off_cost = doors.egress_min, events.off_cost
+    ride, wait, on_of, off_of = labels.ride, labels.wait, labels.on, labels.off
     # Zones of a block lie near each other: one departure's journeys to them share most of their events.
     for j in range(door.shape[0]):
         for lane in range(door.shape[1]):
@@ -263,6 +285,7 @@ def _follow(first_zone, door, riders, tables, labels, egress, flow, part):  # ty
                 continue
             e = access_event[door[j, lane], j]
             walked, waited = access_min[door[j, lane]], np.float64(access_wait[door[j, lane], j])
+            boardings, bus_boardings, bus_min, bus_km, metro_min, metro_km = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
             way = 0
             while way >= 0:
                 on = on_of[e, lane]
@@ -274,19 +297,19 @@ def _follow(first_zone, door, riders, tables, labels, egress, flow, part):  # ty
                 begin, end = calls[on], calls[off]
                 ticks = time[on] - time[e]
                 waited += (ticks if ticks >= 0 else ticks + cycle) * tick_min + full_wait[begin]
-                minutes = ride[end, END_MIN] - ride[begin, BEGIN_MIN]
-                km = ride[end, END_KM] - ride[begin, BEGIN_KM]
+                minutes = run[end, END_MIN] - run[begin, BEGIN_MIN]
+                km = run[end, END_KM] - run[begin, BEGIN_KM]
                 if end < begin:
-                    minutes += ride[begin, LAP_MIN]
-                    km += ride[begin, LAP_KM]
-                part[lane, BOARDINGS] += 1.0
+                    minutes += run[begin, LAP_MIN]
+                    km += run[begin, LAP_KM]
+                boardings += 1.0
                 if metro[begin]:
-                    part[lane, METRO_MIN] += minutes
-                    part[lane, METRO_KM] += km
+                    metro_min += minutes
+                    metro_km += km
                 else:
-                    part[lane, BUS_BOARDINGS] += 1.0
-                    part[lane, BUS_MIN] += minutes
-                    part[lane, BUS_KM] += km
+                    bus_boardings += 1.0
+                    bus_min += minutes
+                    bus_km += km
                 if q > 0.0:
                     flow[1, begin] += q
                     flow[0, begin] += q
@@ -294,20 +317,25 @@ def _follow(first_zone, door, riders, tables, labels, egress, flow, part):  # ty
                         flow[0, end + 1] -= q
                     if end < begin:
                         flow[0, first[begin]] += q
-                least = egress[off_stop[off], lane]
+                # The way off is the one from which the label came, bit by bit.
+                stop, label, more = off_stop[off], ride[off, lane], off_cost[off]
                 way = -1
-                for i in range(change_ptr[off], change_ptr[off + 1]):
-                    cost = wait[change_event[i], lane] + change_cost[i]
-                    if cost < least:
-                        least = cost
-                        way = i
-                if way >= 0:
+                if egress[stop, lane] + more != label:
+                    way, last = change_ptr[off], change_ptr[off + 1] - 1
+                    while way < last and wait[change_event[way], lane] + change_cost[way] + more != label:
+                        way += 1
                     walked += change_walk[way]
                     waited += change_wait[way]
                     e = change_event[way]
-                else:
-                    part[lane, WALK] += walked + egress_min[off_stop[off], first_zone + lane]
-                    part[lane, WAIT] += waited
+            own = part[lane]
+            own[WALK] += walked + egress_min[stop, first_zone + lane]
+            own[WAIT] += waited
+            own[BOARDINGS] += boardings
+            own[BUS_BOARDINGS] += bus_boardings
+            own[BUS_MIN] += bus_min
+            own[BUS_KM] += bus_km
+            own[METRO_MIN] += metro_min
+            own[METRO_KM] += metro_km
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -353,14 +381,15 @@ def _journeys(first_zone, demand, tables, labels, egress, out, flow, lost):  # t
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _work(worker, events, lines, doors, demand, labels, out, block_flow):  # type: ignore[no-untyped-def]
+def _work(worker, tables, demand, labels, out, block_flow):  # type: ignore[no-untyped-def]
     """Do every block that falls to a worker."""
+    events, looks, lines, doors = tables
     total, skim, lost = out
     workers, _, lanes = labels.ride.shape
     n_zones, n_stops = len(lost), doors.egress_cost.shape[0]
     own = Labels(
         labels.ride[worker], labels.wait[worker], labels.off[worker], labels.on[worker],
-        labels.ride_fell[worker], labels.wait_fell[worker],
+        labels.due[worker],
     )  # fmt: skip
     egress, near = np.empty((n_stops, lanes), np.float32), np.empty(n_stops, np.bool_)
     for block in range(worker, len(block_flow), workers):
@@ -369,18 +398,19 @@ def _work(worker, events, lines, doors, demand, labels, out, block_flow):  # typ
         egress[:, : min(lanes, n_zones - first)] = doors.egress_cost[:, first : first + lanes]
         for s in range(n_stops):
             near[s] = egress[s].min() < np.inf
-        _scan(events, egress, near, own)
+        _scan(events, looks, egress, near, own)
         _point(events, own)
         _journeys(first, demand, (events, lines, doors), own, egress, (total, skim), block_flow[block], lost)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", parallel=True)
-def assign_journeys(events, lines, doors, demand, labels, total, skim, block_flow, lost):  # type: ignore[no-untyped-def]
+def assign_journeys(events, looks, lines, doors, demand, labels, total, skim, block_flow, lost):  # type: ignore[no-untyped-def]
     """Cheapest journeys between all zones, means over sampled departures, and their loads.
 
     Parameters
     ----------
     events : Events
+    looks : Looks
     lines : Lines
     doors : Doors
     demand : float64[Z, Z]            [persons/h], origin first; shape (0, 0) to compute skims only
@@ -396,4 +426,4 @@ def assign_journeys(events, lines, doors, demand, labels, total, skim, block_flo
     bit. Checked by the twin in ``tests/naive_timetable.py``.
     """
     for worker in prange(labels.ride.shape[0]):
-        _work(worker, events, lines, doors, demand, labels, (total, skim, lost), block_flow)
+        _work(worker, (events, looks, lines, doors), demand, labels, (total, skim, lost), block_flow)

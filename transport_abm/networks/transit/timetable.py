@@ -28,7 +28,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from transport_abm.networks.city import F64, I32, I64
+from transport_abm.core.errors import Fault, NetworkError
+from transport_abm.networks.city import F64, I32, I64, TransitNetwork
+from transport_abm.networks.transit.metro_tables import SERVED_HOURS
 from transport_abm.networks.transit.transit_service import TransitService
 
 TICKS_PER_MIN = 600
@@ -44,8 +46,8 @@ class Timetable:
 
     cycle_tick: int
     """Time after which the table repeats [tick]."""
-    window_tick: tuple[int, int]
-    """Part of the cycle in which riders leave home: start and length [tick]."""
+    windows_tick: tuple[tuple[int, int], ...]
+    """Parts of the cycle in which riders leave home: start and length of each [tick]."""
     call: I32
     """Compiled call that each event leaves; events are in order of call."""
     time_tick: I32
@@ -79,7 +81,44 @@ def headway_timetable(service: TransitService, call_time_s: F64) -> Timetable:
     count = np.maximum(1, np.rint(cycle / headway)).astype(np.int64)
     offset = (service.call[first] + 1) * _GOLDEN % 1.0
     starts = [cycle / n * (np.arange(n) + part) for n, part in zip(count, offset, strict=True)]
-    return departure_timetable(service, call_time_s, starts, cycle, (0, cycle))
+    return departure_timetable(service, call_time_s, starts, cycle, ((0, cycle),))
+
+
+def feed_timetable(
+    service: TransitService, call_time_s: F64, departure_s: Sequence[F64], transit: TransitNetwork
+) -> Timetable:
+    """Make a table from the departures of a feed: it repeats every day.
+
+    Parameters
+    ----------
+    service
+        Compiled service of a city whose transit network is that of the feed.
+    call_time_s
+        Running time with dwell of the segment leaving each city call [s].
+    departure_s
+        By pattern of the network: departures of the day at its first stop, from midnight [s].
+    transit
+        The network.
+
+    Returns
+    -------
+    Timetable
+        All the day's departures; riders leave home in the served hours of the service's period.
+
+    Raises
+    ------
+    NetworkError
+        If there are not as many patterns in both.
+    """
+    if len(departure_s) != transit.n_patterns:
+        expected = f"departures of {transit.n_patterns} patterns"
+        raise NetworkError(Fault("timetable", "departure_s", expected, str(len(departure_s))))
+    second, hour = TICKS_PER_MIN // 60, 60 * TICKS_PER_MIN
+    first = service.call[pattern_starts(service)]
+    pattern = np.searchsorted(transit.pattern_indptr, first, side="right") - 1
+    starts = [departure_s[p] * second for p in pattern]
+    windows = tuple((h * hour, hour) for h in SERVED_HOURS[service.period])
+    return departure_timetable(service, call_time_s, starts, 24 * hour, windows)
 
 
 def departure_timetable(
@@ -87,7 +126,7 @@ def departure_timetable(
     call_time_s: F64,
     starts_tick: Sequence[F64],
     cycle_tick: int,
-    window_tick: tuple[int, int],
+    windows_tick: tuple[tuple[int, int], ...],
 ) -> Timetable:
     """Make a table from the departures of each pattern at its first call.
 
@@ -101,8 +140,8 @@ def departure_timetable(
         By compiled pattern: departures at its first call in one cycle [tick].
     cycle_tick
         Time after which the table repeats [tick].
-    window_tick
-        Start and length of the part of the cycle in which riders leave home [tick].
+    windows_tick
+        Start and length of the parts of the cycle in which riders leave home [tick].
 
     Returns
     -------
@@ -143,7 +182,7 @@ def departure_timetable(
         hold[mine] = rows[k] + wraps * cycle_tick - at
     return Timetable(
         cycle_tick,
-        window_tick,
+        windows_tick,
         call.astype(np.int32),
         (time % cycle_tick).astype(np.int32),
         np.maximum(reach - time, 1).astype(np.int32),
@@ -182,15 +221,19 @@ def leave_tick(n_zones: int, samples: int, table: Timetable) -> NDArray[np.int32
     n_zones, samples
         Number of zones, and of moments for each.
     table
-        Timetable whose window is sampled.
+        Timetable whose windows are sampled.
 
     Returns
     -------
     NDArray
-        Shape (zones, samples): one in each equal part of the window, spread inside the parts.
+        Shape (zones, samples): one in each equal part of the windows, spread inside the parts.
     """
     j, zone = np.arange(samples), np.arange(n_zones)[:, None]
     inside = ((j + 1) * _GOLDEN + (zone + 1) * _SILVER) % 1.0
-    start, length = table.window_tick
-    leave = np.floor(start + length * (j + inside) / samples).astype(np.int64) % table.cycle_tick
-    return leave.astype(np.int32)
+    start, length = np.array(table.windows_tick).T
+    ends = np.cumsum(length)
+    gone = ends[-1] * (j + inside) / samples
+    window = np.minimum(np.searchsorted(ends, gone, side="right"), len(ends) - 1)
+    leave = np.floor(start[window] + gone - (ends - length)[window]).astype(np.int64) % table.cycle_tick
+    ticks: NDArray[np.int32] = leave.astype(np.int32)
+    return ticks

@@ -11,7 +11,14 @@ import numpy as np
 
 from transport_abm.networks.city import F64, I32, I64
 from transport_abm.networks.transit.kernels_catching import find_changes, find_doors
-from transport_abm.networks.transit.kernels_timetable import Doors, Events, Labels, Lines, assign_journeys
+from transport_abm.networks.transit.kernels_timetable import (
+    Doors,
+    Events,
+    Labels,
+    Lines,
+    Looks,
+    assign_journeys,
+)
 from transport_abm.networks.transit.kernels_transit import N_SKIM
 from transport_abm.networks.transit.timetable import (
     TICKS_PER_MIN,
@@ -86,7 +93,7 @@ def assign_timetable(
         doors = _doors(service, table, events, stops)
         lines = _lines(service, table, call_time_s, crowding)
         labels = _labels(min(numba.get_num_threads(), blocks), len(events.call))
-        assign_journeys(events, lines, doors, matrix, labels, total, skim, block_flow, lost)
+        assign_journeys(events, _looks(events), lines, doors, matrix, labels, total, skim, block_flow, lost)
     elif demand is not None:
         lost += matrix.sum(axis=0)
     on_board, board = block_flow.sum(axis=0)
@@ -107,8 +114,7 @@ def _labels(workers: int, events: int) -> Labels:
         np.empty(rows, np.float32),
         np.empty(rows, np.int32),
         np.empty(rows, np.int32),
-        np.empty(rows[:2], np.int32),
-        np.empty(rows[:2], np.int32),
+        np.empty(rows[:2], np.uint8),
     )
 
 
@@ -170,6 +176,25 @@ def _events(
     return events, (stop_ptr, stop_event)
 
 
+def _looks(events: Events) -> Looks:
+    """Which events look on to each event."""
+    n = len(events.call)
+    earlier = np.empty(n, np.int32)
+    earlier[events.later] = np.arange(n)
+    begins = np.repeat(np.arange(n, dtype=np.int32), np.diff(events.change_ptr))
+    goes_on = np.flatnonzero(events.stay >= 0).astype(np.int32)
+    return Looks(
+        earlier, *_by_target(events.stay[goes_on], goes_on, n), *_by_target(events.change_event, begins, n)
+    )
+
+
+def _by_target(target: I32, source: I32, n: int) -> tuple[I32, I32]:
+    """Sources grouped by their target: row pointers and sources."""
+    count = np.bincount(target, minlength=n)
+    order = np.argsort(target, kind="stable")
+    return np.append(0, np.cumsum(count)).astype(np.int32), source[order]
+
+
 def _later(stop_event: I32, stop_ptr: I64, time: I32, cycle: int) -> tuple[I32, I64]:
     """Next event at the same stop, in turn, and the time until then [tick]."""
     later = np.empty(len(time), np.int32)
@@ -219,7 +244,7 @@ def _lines(
     return Lines(
         metro=graph.call_metro,
         first=np.repeat(first, count).astype(np.int32),
-        ride=np.column_stack(
+        run=np.column_stack(
             [
                 begin_min,
                 begin_km,
