@@ -13,7 +13,7 @@ from tests.e2e.test_command_line import DONE, in_process, one_line_each, refused
 from tests.synthetic_vehicles import matrix_of, with_vehicles
 from tests.tiny import tiny_city
 from tests.unit.test_report import run_of
-from transport_abm.experiments import paired
+from transport_abm.experiments import attribution, paired
 from transport_abm.experiments.paired import read_matrix, write_matrix
 from transport_abm.policy.scenario import Scenario
 from transport_abm.results import Results
@@ -45,7 +45,8 @@ def ran_stub(case: Scenario) -> Results:
 @pytest.fixture
 def stubbed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Paired runs of the stub instead of the model."""
-    monkeypatch.setattr(paired, "_runner", lambda cases, city, keep: ran_stub)
+    for module in (paired, attribution):
+        monkeypatch.setattr(module, "model_runs", lambda cases, city, keep: ran_stub)
 
 
 def test_the_ledger_is_printed_by_the_program_itself(folders: list[Path], tmp_path: Path) -> None:
@@ -148,6 +149,30 @@ def test_two_years_later_is_printed_target_by_target(stubbed: None, tmp_path: Pa
     )
     shown = in_process("delay", "plan", "parking_price_factor", "-l", "zh", cwd=tmp_path)
     assert "停车价格系数推迟 2 年" in shown.stdout
+
+
+def test_shares_of_levers_are_printed_and_add_up(stubbed: None, tmp_path: Path) -> None:
+    command = (
+        "attribute",
+        "plan",
+        "--levers",
+        "parking_price_factor,cycle_lane_share+sidewalk_quality",
+        "--targets",
+        "T18,T19",
+    )
+    done = in_process(*command, "--json", cwd=tmp_path)
+    assert done.returncode == DONE, done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    parking = next(s for s in Scenario.named("plan").levers if s.lever == "parking_price_factor")
+    share = {(row["levers"], row["target"]): row["share"] for row in rows}
+    assert share["parking_price_factor", "T19"] == pytest.approx(1e5 * parking.share(2025))
+    assert share["cycle_lane_share+sidewalk_quality", "T19"] == pytest.approx(0.0, abs=1e-6)
+    shown = in_process(*command, "-l", "zh", cwd=tmp_path)
+    assert "沙普利值" in shown.stdout and "停车价格系数" in shown.stdout
+    refused(
+        in_process("attribute", "plan", "--levers", "wfh_share", cwd=tmp_path),
+        "a lever that the scenario sets",
+    )
 
 
 def test_a_lever_that_the_scenario_does_not_set_is_refused(tmp_path: Path) -> None:

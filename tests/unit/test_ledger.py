@@ -16,6 +16,8 @@ from tests.tiny import tiny_city
 from tests.unit.test_report import Checker, run_of
 from transport_abm.core.errors import LeverError, ScenarioError, StoreError
 from transport_abm.core.vocabulary import Accounting, Scope
+from transport_abm.experiments.attribution import COLUMNS as SHARES
+from transport_abm.experiments.attribution import attribution
 from transport_abm.experiments.paired import (
     COLUMNS,
     START_YEAR,
@@ -398,6 +400,58 @@ def test_a_deadline_that_comes_later_is_a_later_deadline() -> None:
     delay(CASE.replace(levers=(setting,)), setting.lever, 2, run=run)  # type: ignore[arg-type]
     (moved,) = run.calls[-1].levers  # type: ignore[attr-defined]
     assert (moved.value, moved.start_year) == (2027, 2024)
+
+
+FARES = tuple(
+    LeverSetting(lever=lever, value=2.0, start_year=2024)
+    for lever in ("parking_price_factor", "metro_fare_factor", "bus_fare_factor")
+)
+
+
+def test_shares_of_levers_add_up_and_levers_alone_keep_their_own_effect() -> None:
+    """Effects that add up are their own shares; each set of levers is run once, in every replication."""
+    effects = {"parking_price_factor": {"nev_stock": 3e4}, "metro_fare_factor": {"nev_stock": -1e4}}
+    run = stub(effects)
+    case = CASE.replace(levers=FARES)
+    table = attribution(case, ["parking_price_factor", "metro_fare_factor"], replications=2, run=run)  # type: ignore[arg-type]
+    assert list(table.columns) == list(SHARES) and len(table) == 2 * len(TRANSPORT)
+    share = table.set_index(["levers", "target"])["share"]
+    assert share["parking_price_factor", "T19"] == pytest.approx(3e4)
+    assert share["metro_fare_factor", "T19"] == pytest.approx(-1e4)
+    for _, part in table.groupby("target"):
+        assert part["share"].sum() == pytest.approx((part["with"] - part["without"]).iloc[0], abs=1e-9)
+    calls = run.calls  # type: ignore[attr-defined]
+    assert len(calls) == 2 * 4
+    assert all(
+        "bus_fare_factor" in {s.lever for s in c.levers} for c in calls
+    )  # not named: in force in every run
+
+
+def test_levers_that_only_act_together_share_their_effect_evenly_and_a_group_has_it_all() -> None:
+    def run(case: Scenario) -> Results:
+        both = {"parking_price_factor", "metro_fare_factor"} <= {s.lever for s in case.levers}
+        result = with_vehicles(run_of(tiny_city(), case.replication))
+        before = float(result.series("nev_stock").loc[2025])
+        return set_values(result, "nev_stock", 2025, before + 1e5 * both)
+
+    case, named = CASE.replace(levers=FARES), ["parking_price_factor", "metro_fare_factor"]
+    apart = attribution(case, named, targets=["T19"], run=run)
+    assert apart["share"].tolist() == pytest.approx([5e4, 5e4])
+    joined = attribution(case, ["+".join(named), "bus_fare_factor"], targets=["T19"], run=run)
+    assert joined["share"].tolist() == pytest.approx([1e5, 0.0], abs=1e-9)
+
+
+def test_wrong_levers_of_an_attribution_are_told_at_once_before_a_run() -> None:
+    run, case = stub({}), CASE.replace(levers=FARES)
+    with pytest.raises(LeverError) as caught:
+        attribution(
+            case, ["parking_price_facto", "bus_fare_factor", "bus_fare_factor+metro_fare_factor"], run=run
+        )  # type: ignore[arg-type]
+    told = str(caught.value)
+    assert "did you mean 'parking_price_factor'?" in told and "each lever once" in told
+    with pytest.raises(LeverError, match="1 to 6"):
+        attribution(case, [], run=run)  # type: ignore[arg-type]
+    assert not run.calls  # type: ignore[attr-defined]
 
 
 def test_a_lever_that_the_scenario_does_not_set_cannot_come_later() -> None:

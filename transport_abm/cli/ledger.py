@@ -150,6 +150,44 @@ def delay_command(
     print_delay(table, language)
 
 
+@app.command("attribute")
+def attribute_command(
+    scenario: ScenarioArgument,
+    levers: Annotated[
+        str,
+        typer.Option(
+            help="Up to six levers that the scenario sets, with commas; some joined by + are switched together."
+        ),
+    ],
+    targets: Annotated[
+        str | None, typer.Option(help="Ids of targets with commas; by default all computed.")
+    ] = None,
+    city: CityOption = None,
+    sample: SampleOption = None,
+    years: YearsOption = None,
+    seed: SeedOption = None,
+    set_: SetOption = None,
+    replications: ReplicationsOption = 1,
+    uncertain: Annotated[bool, typer.Option("--uncertain", help="Draw the uncertain numbers too.")] = False,
+    keep: KeepOption = None,
+    language: LanguageOption = Language.EN,
+    as_json: JsonOption = False,
+) -> None:
+    """What each lever of a scenario adds to what they do together: every set of them is run, with the same draws."""
+    from transport_abm.experiments.attribution import attribution
+
+    case, place = _case(scenario, city, sample, years, seed, set_, replications, uncertain)
+    with progress(as_json) as tell:
+        table = attribution(
+            case, _ids(levers) or [], targets=_ids(targets), replications=replications, city=place, keep=keep,
+            progress=tell,
+        )  # fmt: skip
+    if as_json:
+        print_json({"scenario": case.name, "rows": table.to_dict("records")})
+        return
+    print_attribution(table, language)
+
+
 def print_ledger(ledger: Any, language: Language) -> None:
     """The ledger as a table, the reasons below it."""
     from transport_abm.report import ledger_text as say
@@ -222,6 +260,31 @@ def print_matrix(table: Any, language: Language) -> None:
         table.loc[table["reason"] != "", ["lever", "reason"]].drop_duplicates().itertuples(index=False)
     ):
         notes.print(f"! {say.lever_name(str(lever), words)}: {reason}", soft_wrap=True, markup=False)
+
+
+def print_attribution(table: Any, language: Language) -> None:
+    """Targets by groups of levers, what they do together, and the outcome without and with them."""
+    from transport_abm.policy.targets import read_targets
+    from transport_abm.report import ledger_text as say
+    from transport_abm.report.texts import texts
+
+    words, known = texts(language.value), read_targets()
+    groups, rows = list(dict.fromkeys(table["levers"])), []
+    for id_, part in table.groupby("target", sort=False):
+        target, first = known[str(id_)], part.iloc[0]
+        sign = (target.value or 0.0) < 0.0
+        shares = [say.difference(target, float(value), words) for value in part["share"]]
+        rows.append((
+            target.id, str(first["year"]), say.amount(target, first["without"], words, sign=sign), *shares,
+            say.difference(target, first["with"] - first["without"], words),
+            say.amount(target, first["with"], words, sign=sign),
+        ))  # fmt: skip
+    names = [
+        " + ".join(say.lever_name(lever.strip(), words) for lever in group.split("+")) for group in groups
+    ]
+    columns = [words("ledger.target"), words("ledger.year"), words("attribution.without"), *names]
+    columns += [words("attribution.together"), words("attribution.with")]
+    print_table(words("attribution.title"), columns, rows, right=range(2, len(columns)), whole=(0, 1))
 
 
 def print_delay(table: Any, language: Language) -> None:

@@ -143,15 +143,15 @@ def matrix_parts(
     progress: Progress | None = None,
 ) -> Iterator[pd.DataFrame]:
     """The rows of ``lever_matrix``, lever by lever as their runs end; all input is checked before the first run."""
-    asked = _targets(targets)
+    asked = asked_targets(targets)
     start = min(max(start_year, case.years[0]), case.years[1])
     settings = _settings(levers, steps or {}, share, start)
     if replications < 1:
         raise ScenarioError(Fault("matrix", "replications", "one or more", str(replications)))
-    tell = progress or _silent
+    tell = progress or silent
     cases = [case.replace(replication=case.replication + n) for n in range(replications)]
     every = [*cases, *(each for setting in settings for each in _with(cases, setting))]
-    return _parts(cases, settings, asked, run or _runner(every, city, keep), tell)
+    return _parts(cases, settings, asked, run or model_runs(every, city, keep), tell)
 
 
 def _parts(
@@ -221,7 +221,7 @@ def delay(
     ScenarioError
         If a target is unknown, or the delayed years are not possible.
     """
-    asked = _targets(targets)
+    asked = asked_targets(targets)
     held = {setting.lever: setting for setting in case.levers}
     if lever not in held:
         expected = "a lever that the scenario sets: " + (", ".join(held) or "it sets none")
@@ -231,9 +231,9 @@ def delay(
         lever=lever, value=_later_value(before, years), start_year=before.start_year + years, ramp=before.ramp,
         full_year=None if before.full_year is None else before.full_year + years,
     )  # fmt: skip
-    tell = progress or _silent
+    tell = progress or silent
     cases = [case.replace(replication=case.replication + n) for n in range(max(1, replications))]
-    do = run or _runner([*cases, *_with(cases, later)], city, keep)
+    do = run or model_runs([*cases, *_with(cases, later)], city, keep)
     tell("As planned", 0.0)
     base = _values((do(each) for each in cases), asked)
     tell(f"{years} years later", 0.5)
@@ -318,8 +318,8 @@ def read_matrix(path: Path | str) -> pd.DataFrame:
     )
 
 
-def _targets(ids: Sequence[str] | None) -> list[Target]:
-    """Targets by id, or all that the model computes."""
+def asked_targets(ids: Sequence[str] | None) -> list[Target]:
+    """Targets by id, or all that the model computes; ScenarioError names all that are unknown."""
     known = read_targets()
     if ids is None:
         return [target for target in known.values() if target.modelled]
@@ -402,8 +402,23 @@ def _row(target: Target, case: Scenario, base: Values, value: Values, reason: st
     }  # fmt: skip
 
 
-def _runner(cases: Sequence[Scenario], city: City | None, keep: Path | str | None) -> Run:
-    """The model on one city, opened once; the years before the scenarios differ run once."""
+def model_runs(cases: Sequence[Scenario], city: City | None, keep: Path | str | None) -> Run:
+    """How scenarios are run: the model on one city, opened once.
+
+    Parameters
+    ----------
+    cases
+        All scenarios that will be run; the years before they differ run once.
+    city
+        The city; by default the one that they name.
+    keep
+        Folder in which each run is kept as it ends; None keeps none.
+
+    Returns
+    -------
+    Run
+        Runs one of them.
+    """
     # Imported here: a matrix that is only read needs no model.
     from transport_abm.experiments.shared_years import kept_runs, shared_runs
     from transport_abm.networks.cities.open_city import open_city
@@ -419,5 +434,5 @@ def _reason(error: Exception) -> str:
     return f"{kind}{error}".replace("\n", "; ")[:300] or type(error).__name__
 
 
-def _silent(what: str, done: float) -> None:
+def silent(what: str, done: float) -> None:
     """No progress."""

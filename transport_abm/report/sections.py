@@ -74,7 +74,8 @@ def headline(reading: Reading, words: Texts, ledger: Ledger) -> Markup:
     if reading.runs == 1:
         sure = words("headline.one_run")
     else:
-        sure = words("headline.band", n=reading.runs)
+        kind = "headline.band_uncertain" if ledger.uncertain else "headline.band"
+        sure = words(kind, n=reading.runs)
         if reading.runs < FEW_RUNS:
             sure += words.gap + words("headline.few_runs")
     return section(
@@ -100,9 +101,7 @@ def _card(reading: Reading, line: TargetLine, words: Texts, ledger: Ledger) -> M
         (words("headline.gap"), say.difference(line.target, line.gap, words)),
         (
             words("headline.band_name"),
-            f"{_told(line, line.low, words)} – {_told(line, line.high, words)}"
-            if line.runs > 1
-            else words("headline.no_band"),
+            say.band(ledger[line.target.id], words) if line.runs > 1 else words("headline.no_band"),
         ),
         (
             words("headline.sure"),
