@@ -1,8 +1,8 @@
-"""Work on the periods of a day, several at once where threads may nest."""
+"""Work on the periods of a day, or other parts of it, several at once where threads may nest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
@@ -12,24 +12,30 @@ import numba
 
 from transport_abm.core.vocabulary import Period
 
+P = TypeVar("P")
 T = TypeVar("T")
 
 
 def each_period(work: Callable[[Period], T]) -> list[T]:
-    """Work on every period, several at once where Numba's threads allow it; no period reads what another writes."""
-    threads = min(numba.get_num_threads(), len(Period))
-    if threads == 1 or not _threads_may_nest():
-        return [work(period) for period in Period]
+    """Work on every period, several at once; no period reads what another writes."""
+    # The peaks take longest: they start first.
+    order = sorted(Period, key=lambda period: period not in (Period.AM, Period.PM))
+    done = dict(zip(order, each_of(order, work), strict=True))
+    return [done[period] for period in Period]
 
-    def alone(period: Period) -> T:
+
+def each_of(parts: Sequence[P], work: Callable[[P], T]) -> list[T]:
+    """Work on every part, several at once where Numba's threads allow it; no part reads what another writes."""
+    threads = min(numba.get_num_threads(), len(parts))
+    if threads <= 1 or not _threads_may_nest():
+        return [work(part) for part in parts]
+
+    def alone(part: P) -> T:
         numba.set_num_threads(1)
-        return work(period)
+        return work(part)
 
     with ThreadPoolExecutor(threads) as pool:
-        # The peaks take longest: they start first.
-        order = sorted(Period, key=lambda period: period not in (Period.AM, Period.PM))
-        done = dict(zip(order, pool.map(alone, order), strict=True))
-    return [done[period] for period in Period]
+        return list(pool.map(alone, parts))
 
 
 @cache

@@ -1,26 +1,19 @@
 """Traffic of a city's roads: the vehicles of each class on the rung of the run, and what it offers to choices.
 
-L1 settles each period in an equilibrium; L0 and L2 stand in ``road_rungs``. Whatever the rung, flows and times by link
-end in the state, and times, distances and charges between zones in the level of service.
+L1 settles each period in an equilibrium; L0 (``roads.volume_delay``) seeks none, L2 (``simulated_day``) drives. On every
+rung flows and times by link end in the state, and times, distances and charges between zones in the level of service.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 
 from transport_abm.core.vocabulary import Period
 from transport_abm.networks.city import F32, F64, City
-from transport_abm.networks.each_period import each_period
+from transport_abm.networks.each_period import each_of
 from transport_abm.networks.level_of_service import BARRED_MIN, CAR_MIN, OIL_MIN
-from transport_abm.networks.road_rungs import (
-    PeriodTraffic,
-    add_routes,
-    first_routes,
-    learn,
-    load_volume_delay,
-    queue_of,
-    simulate_day,
-)
 from transport_abm.networks.road_users import (
     RoadRules,
     RoadUser,
@@ -34,6 +27,15 @@ from transport_abm.networks.roads.connectors import connect
 from transport_abm.networks.roads.road_problem import RoadProblem
 from transport_abm.networks.roads.road_skims import fill_intrazonal, road_problem
 from transport_abm.networks.roads.turns import forbid_turns
+from transport_abm.networks.roads.volume_delay import load_volume_delay
+from transport_abm.networks.simulated_day import (
+    find_routes,
+    learn_slice,
+    open_slices,
+    period_gap,
+    queue_of,
+    simulate_day,
+)
 from transport_abm.networks.travel_state import Travel, hourly
 from transport_abm.policy.inputs import YearInputs
 
@@ -70,12 +72,8 @@ def update_roads(
     if travel.rung != "L1":
         problem = build_road_problem(travel, city, inputs, period)
         if travel.rung == "L0":
-            vehicles = user_demand(rules, inputs, period, count, cars, weight)
-            traffic = _traffic(travel, inputs, period, problem, vehicles)
-            travel.road_days[period] += 1
-            zone_node = np.arange(len(city.zones), dtype=np.int32)
-            load_volume_delay(traffic, zone_node, day=travel.road_days[period])
-            _keep(travel, period, traffic)
+            demand = user_demand(rules, inputs, period, count, cars, weight * hourly(inputs, period))
+            _load_roads(travel, inputs, period, problem, demand)
         skim_cars(travel, city, inputs, period, problem, _with_connectors(travel, problem, period), fresh)
         return
     demand = user_demand(rules, inputs, period, count, cars, weight * hourly(inputs, period))
@@ -111,46 +109,58 @@ def simulate_roads(
 ) -> None:
     """One day of rung L2, and what drivers learn from it; the parameters are those of ``update_roads``, for all periods."""
     rules = _rules(travel)
-    vehicles = [
-        user_demand(
+    vehicles = {
+        period: user_demand(
             rules, inputs, period, count[:, period], None if cars is None else cars[:, period], weight
         )
         for period in Period
-    ]
+    }
     if _hardly_moved(travel, inputs, vehicles):
         return
-    zone_node = np.arange(len(city.zones), dtype=np.int32)
-    periods = [
-        _traffic(travel, inputs, period, build_road_problem(travel, city, inputs, period), vehicles[period])
-        for period in Period
-    ]
-
-    def prepare(period: Period) -> None:
-        if periods[period].state is None:
-            first_routes(periods[period], zone_node, sweeps=COLD * int(inputs["traffic.road_iterations"]))
-        else:
-            add_routes(periods[period], zone_node)
-
-    def learn_period(period: Period) -> None:
-        learn(periods[period], zone_node, inputs)
-        _keep(travel, period, periods[period])
-
-    each_period(prepare)
+    problems = {period: build_road_problem(travel, city, inputs, period) for period in Period}
+    classes = {period: road_classes(rules, inputs, period) for period in Period}
     packet = max(1, int(min(weight, inputs["learning.packet_vehicles"])))
-    queue = queue_of(city, periods, inputs, packet=packet)
-    travel.queue_day = simulate_day(periods, queue, inputs, packet=packet, seed=travel.seed)
-    each_period(learn_period)
-    travel.road_demand = [*vehicles]
+    queue = queue_of(city, problems, inputs, packet=packet)
+    parts = open_slices(travel.slices, problems, classes, vehicles, inputs)
+    zone_node = np.arange(len(city.zones), dtype=np.int32)
+    each_of(parts, lambda part: find_routes(part, queue, zone_node, inputs))
+    travel.queue_day = simulate_day(parts, queue, inputs, packet=packet, seed=travel.seed)
+    each_of(parts, lambda part: learn_slice(part, queue, zone_node, inputs))
+    n = queue.n_links
+    for period in Period:
+        own = [part for part in parts if part.period is period]
+        # A period is offered the mean of its slices, by their departures.
+        travel.link_time_s[period] = sum(part.share * part.time_s[:n] for part in own)
+        travel.link_flow_pcuh[period] = np.max([part.flow_pcuh[:n] for part in own], axis=0)
+        travel.road_gap[period] = period_gap(parts, period)
+    travel.slices = parts
+    travel.road_demand = [vehicles[period] for period in Period]
 
 
-def _hardly_moved(travel: Travel, inputs: YearInputs, vehicles: list[F64]) -> bool:
+def _hardly_moved(travel: Travel, inputs: YearInputs, vehicles: Mapping[Period, F64]) -> bool:
     """Whether the day would be as the last one: hardly a trip has changed, and drivers had nothing to learn."""
-    for before, now in zip(travel.road_demand, vehicles, strict=True):
+    for period, before in zip(Period, travel.road_demand, strict=True):
         if before is None:
             return False
-        if float(np.abs(now - before).sum()) > inputs["traffic.same_share"] * max(float(before.sum()), 1e-9):
+        moved = float(np.abs(vehicles[period] - before).sum())
+        if moved > inputs["traffic.same_share"] * max(float(before.sum()), 1e-9):
             return False
     return bool((travel.road_gap <= inputs["learning.gap"]).all())
+
+
+def _load_roads(
+    travel: Travel, inputs: YearInputs, period: Period, problem: RoadProblem, demand: F64
+) -> None:
+    """One day of rung L0 in a period."""
+    n = travel.link_flow_pcuh.shape[1]
+    travel.road_days[period] += 1
+    flow = np.concatenate([travel.link_flow_pcuh[period], np.zeros(problem.n_links - n)])
+    loaded = load_volume_delay(
+        problem, np.arange(demand.shape[1], dtype=np.int32), demand, road_classes(_rules(travel), inputs, period),
+        flow, _with_connectors(travel, problem, period), day=travel.road_days[period],
+    )  # fmt: skip
+    travel.link_flow_pcuh[period], travel.link_time_s[period] = loaded.flow_pcuh[:n], loaded.time_s[:n]
+    travel.road_gap[period] = loaded.relative_gap
 
 
 def _with_connectors(travel: Travel, problem: RoadProblem, period: Period) -> F64:
@@ -158,25 +168,6 @@ def _with_connectors(travel: Travel, problem: RoadProblem, period: Period) -> F6
     time_s = problem.free_time_s.copy()
     time_s[: travel.link_time_s.shape[1]] = travel.link_time_s[period]
     return time_s
-
-
-def _traffic(
-    travel: Travel, inputs: YearInputs, period: Period, problem: RoadProblem, vehicles: F64
-) -> PeriodTraffic:
-    """The period as the rungs L0 and L2 take it up."""
-    flow = np.zeros(problem.n_links)
-    flow[: travel.link_flow_pcuh.shape[1]] = travel.link_flow_pcuh[period]
-    return PeriodTraffic(
-        problem, road_classes(_rules(travel), inputs, period), vehicles, hourly(inputs, period), flow,
-        _with_connectors(travel, problem, period), travel.road_state[period], travel.road_gap[period],
-    )  # fmt: skip
-
-
-def _keep(travel: Travel, period: Period, traffic: PeriodTraffic) -> None:
-    """Put what a rung made of a period into the state."""
-    n = travel.link_time_s.shape[1]
-    travel.link_flow_pcuh[period], travel.link_time_s[period] = traffic.flow_pcuh[:n], traffic.time_s[:n]
-    travel.road_state[period], travel.road_gap[period] = traffic.state, traffic.gap
 
 
 def _rules(travel: Travel) -> RoadRules:

@@ -9,11 +9,11 @@ import numpy as np
 from transport_abm.core.vocabulary import PERIOD_LENGTH_H, Mode, Period, TransitMode, TransitOption
 from transport_abm.networks.city import F32, F64, City
 from transport_abm.networks.level_of_service import ACTIVE_KM, N_LOS
-from transport_abm.networks.road_rungs import DayReport
 from transport_abm.networks.road_users import RoadRules
 from transport_abm.networks.roads.assignment import RoadState
 from transport_abm.networks.roads.connectors import Connectors, build_connectors
 from transport_abm.networks.roads.road_skims import active_skim_m
+from transport_abm.networks.simulated_day import DayReport, Slice
 from transport_abm.networks.transit.transit_assignment import (
     TransitCrowding,
     TransitResult,
@@ -110,6 +110,8 @@ class Travel:
     services: dict[tuple[int, int], TransitService] = field(default_factory=dict)
     road_days: list[int] = field(default_factory=lambda: [0] * len(Period))
     """By period: days whose flows rung L0 has averaged."""
+    slices: list[Slice] = field(default_factory=list)
+    """Slices of the last simulated day of rung L2: routes, and what drivers expect."""
     queue_day: DayReport | None = None
     """What the last day of rung L2 told."""
     road_demand: list[F64 | None] = field(default_factory=lambda: [None] * len(Period))

@@ -1,6 +1,6 @@
-"""Kernels that turn the trips of a period into vehicles: how many packets, when each leaves and on which route.
+"""Kernels that turn the trips of some hours into vehicles: how many packets, when each leaves and on which route.
 
-Packets of a pair are numbered. Number k of n leaves at the quantile ``(k + u) / n`` of the period's departures and
+Packets of a pair are numbered. Number k of n leaves at the quantile ``(k + u) / n`` of the departures and
 takes the route at the quantile ``frac(v + k * GOLDEN)`` of the pair's shares (a Kronecker sequence), so that few
 packets already show the shares; u and v are draws addressed by the pair.
 """

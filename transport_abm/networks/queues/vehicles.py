@@ -1,4 +1,4 @@
-"""Vehicles of a simulated day, drawn from the trips of each period and the shares of their routes.
+"""Vehicles of a simulated day, drawn from the trips of each slice and the shares of their routes.
 
 The day runs from 4 to 28 h; trips of the night that leave before 4 are those of its next morning. A packet stands for
 several vehicles; how many packets a pair sends is rounded at random, so that on average none is lost or made.
@@ -6,12 +6,12 @@ several vehicles; how many packets a pair sends is rounded at random, so that on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from transport_abm.core.draws import Stream, stream_key
-from transport_abm.core.vocabulary import PERIOD_HOURS, Period
 from transport_abm.networks.city import F64, I32, I64
 from transport_abm.networks.queues.kernels_vehicles import count_packets, fill_packets
 from transport_abm.policy.inputs import YearInputs
@@ -23,23 +23,17 @@ DAY_H = 24
 
 @dataclass(frozen=True)
 class Packets:
-    """Packets of one period, in the order of their pairs."""
+    """Packets of one slice of the day, in the order of their pairs."""
 
     pair: I32
     """Row of the pair."""
     path: I32
-    """Row of the path among those of the period."""
+    """Row of the path among those of the slice."""
     depart_s: I32
     """Departure [s after the start of the simulated day]."""
 
     def __len__(self) -> int:
         return len(self.depart_s)
-
-
-def period_hours(period: Period) -> list[int]:
-    """Hours of the day of a period, in the order of the simulated day."""
-    first, last = (int(hour) for hour in PERIOD_HOURS[period])
-    return sorted((hour % DAY_H for hour in range(first, last)), key=hour_of_day)
 
 
 def hour_of_day(hour: int) -> int:
@@ -48,7 +42,7 @@ def hour_of_day(hour: int) -> int:
 
 
 def draw_packets(
-    period: Period,
+    hours: Sequence[int],
     inputs: YearInputs,
     address: I64,
     demand: F64,
@@ -56,13 +50,14 @@ def draw_packets(
     path_share: F64,
     *,
     seed: int,
+    number: int,
 ) -> Packets:
-    """Draw the packets of a period.
+    """Draw the packets of a slice of the day.
 
     Parameters
     ----------
-    period
-        Period of the day.
+    hours
+        Hours of the day in which they leave, in the order of the simulated day.
     inputs
         Read: ``departures.`` paths.
     address
@@ -73,17 +68,18 @@ def draw_packets(
         First path of each pair; share of each path in its pair, adding up to 1 where there is demand.
     seed
         Seed of the run.
+    number
+        Number of the slice: slices draw apart.
 
     Returns
     -------
     Packets
         Departures and routes.
     """
-    hours = period_hours(period)
     share = inputs.array("departures.hour_{}", [f"{hour:02d}" for hour in hours])
     cumulative = np.concatenate(([0.0], np.cumsum(share)))
-    # Pairs draw alike in all years, so that days differ by their causes only; periods draw apart.
-    key = stream_key(seed, Stream.DEPARTURE, int(period))
+    # Pairs draw alike in all years, so that days differ by their causes only; slices draw apart.
+    key = stream_key(seed, Stream.DEPARTURE, number)
     count = np.empty(len(demand), np.int64)
     who = address.astype(np.uint64)
     count_packets(demand, who, key, count)

@@ -23,7 +23,6 @@ from transport_abm.networks.roads.kernels_assignment import (
     shift_flows,
     update_links,
 )
-from transport_abm.networks.roads.kernels_learning import switch_routes
 from transport_abm.networks.roads.kernels_newton import newton_step
 from transport_abm.networks.roads.road_classes import RoadClasses, group_classes
 from transport_abm.networks.roads.road_problem import WHERE, RoadProblem
@@ -241,12 +240,6 @@ class Equilibrium:
             budget -= used
             if length == 0.0 or budget <= 0 or excess <= aim * self.total_cost():
                 break
-
-    def switch(self, rate: float, least_share: float) -> None:
-        """Let drivers change to the cheapest path of their pair, as ``kernels_learning`` says."""
-        for group, (start, end) in enumerate(self._bounds()):
-            paths = self.paths._replace(ptr=self.paths.ptr[start : end + 1])
-            switch_routes(paths, self.cost[group], rate, least_share)
 
     def class_flow(self) -> F64:
         """Vehicles of each class on each link in the rows of the problem [vehicles/h], shape (classes, links).

@@ -1,0 +1,318 @@
+"""Rung L2: every car, taxi and van trip of the day is a vehicle, or part of a packet, on links that fill up.
+
+The day is cut into slices of a few hours. The trips of a slice share their routes, which follow from what drivers expect
+of the roads in these hours (``roads.learning``); the whole day then drives at once (``queues``), so that queues of one
+slice reach into the next, and what it took in the hours of each slice is learnt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from transport_abm.core.vocabulary import Period
+from transport_abm.networks.city import F64, I32, City
+from transport_abm.networks.queues.day import QueueDay, run_day
+from transport_abm.networks.queues.kernels_links import CS
+from transport_abm.networks.queues.network import QueueNetwork, build_queue_network, queue_rules
+from transport_abm.networks.queues.plans import Plans, Routes, VehicleKinds, build_routes
+from transport_abm.networks.queues.vehicles import draw_packets, hour_of_day
+from transport_abm.networks.roads.assignment import assign_roads
+from transport_abm.networks.roads.learning import expected_problem, first_expectation, learn, route_gap
+from transport_abm.networks.roads.road_classes import RoadClasses
+from transport_abm.networks.roads.road_problem import RoadProblem
+from transport_abm.networks.roads.road_state import RoadState
+from transport_abm.policy.inputs import YearInputs
+
+BIN_MIN = 15
+BINS_H = 60 // BIN_MIN
+END_H = 30
+"""The day is followed until six hours into the next one, so that its last trips arrive."""
+MEMORY_DAYS = 3
+"""Days that weigh alike at first; later ones weigh one part in so many."""
+SLICES: tuple[tuple[Period, tuple[int, ...]], ...] = (
+    (Period.NIGHT, (4, 5, 6)),
+    (Period.AM, (7, 8)),
+    (Period.MIDDAY, (9, 10)),
+    (Period.MIDDAY, (11, 12, 13, 14, 15, 16)),
+    (Period.PM, (17, 18)),
+    (Period.NIGHT, (19, 20)),
+    (Period.NIGHT, (21, 22, 23, 0, 1, 2, 3)),
+)
+"""Hours of the day that share routes: the hours after a peak still have its queues, those before it have none."""
+
+
+@dataclass
+class Slice:
+    """Traffic of a slice, kept from day to day and year to year."""
+
+    period: Period
+    hours: tuple[int, ...]
+    share: float
+    """Share of the period's trips that leave in these hours [1]."""
+    problem: RoadProblem
+    """Links, zones' connectors and turns."""
+    classes: RoadClasses
+    demand: F64
+    """Vehicles that leave, by class and pair of zones."""
+    time_s: F64
+    """Mean time on each link of the problem of those who entered it in these hours."""
+    flow_pcuh: F64
+    """Vehicles that entered each link in the busiest of these hours."""
+    state: RoadState | None = None
+    """Routes."""
+    expectation: F64 | None = None
+    """What drivers expect of each link."""
+    wanted_pcuh: F64 = field(default_factory=lambda: np.zeros(0))
+    """Flow of the routes in the busiest hour of departures, whether or not the roads could take it."""
+    days: int = 0
+    """Days that drivers learnt from."""
+    excess: float = 0.0
+    """What drivers could have saved on the day [vehicle s]."""
+    spent: float = 0.0
+    """What they spent [vehicle s]."""
+
+
+@dataclass(frozen=True)
+class DayReport:
+    """What the queue tells of a day beside flows and times."""
+
+    released_share: float
+    """Moves that only the stuck rule made possible, as a share of all [1]."""
+    late_share: float
+    """Packets still on the road or not yet on it when the day ends, as a share of all [1]."""
+
+
+def slice_share(hours: Sequence[int], period: Period, inputs: YearInputs) -> float:
+    """Share of a period's trips that leave in some of its hours [1]."""
+    own = [hour for p, part in SLICES if p is period for hour in part]
+    shares = {hour: inputs[f"departures.hour_{hour:02d}"] for hour in own}
+    return sum(shares[hour] for hour in hours) / sum(shares.values())
+
+
+def open_slices(
+    old: Sequence[Slice], problems: Mapping[Period, RoadProblem], classes: Mapping[Period, RoadClasses],
+    vehicles: Mapping[Period, F64], inputs: YearInputs,
+) -> list[Slice]:  # fmt: skip
+    """Slices of a day, with the routes and expectations of those of the day before.
+
+    Parameters
+    ----------
+    old
+        Slices of the day before; none on the first.
+    problems, classes, vehicles
+        By period: links, classes, and the vehicles that leave by class and pair of zones.
+    inputs
+        Read: ``departures.`` paths.
+
+    Returns
+    -------
+    list
+        In the order of ``SLICES``.
+    """
+    out = []
+    for k, (period, hours) in enumerate(SLICES):
+        problem, share = problems[period], slice_share(hours, period, inputs)
+        fresh = Slice(
+            period, hours, share, problem, classes[period], vehicles[period] * share,
+            problem.free_time_s.copy(), np.zeros(problem.n_links),
+        )  # fmt: skip
+        if old:
+            before = old[k]
+            fresh.state, fresh.expectation, fresh.days = before.state, before.expectation, before.days
+        out.append(fresh)
+    return out
+
+
+def find_routes(part: Slice, queue: QueueNetwork, zone_node: I32, inputs: YearInputs) -> None:
+    """Routes of a slice for the next day: an equilibrium of what drivers expect.
+
+    Parameters
+    ----------
+    part
+        The slice; routes and expectation are replaced.
+    queue
+        The roads.
+    zone_node
+        Node of each zone.
+    inputs
+        Read: ``learning.`` and ``departures.`` paths.
+    """
+    if part.expectation is None:
+        part.expectation = _least_expectation(part, queue.n_links, inputs)
+    hourly = [inputs[f"departures.hour_{hour:02d}"] for hour in part.hours]
+    flows = assign_roads(
+        _expected(part, queue, inputs), zone_node, part.demand * (max(hourly) / sum(hourly)),
+        gap=inputs["learning.route_gap"],
+        max_iterations=int(inputs["learning.first_sweeps" if part.state is None else "learning.later_sweeps"]),
+        state=part.state, classes=part.classes,
+    )  # fmt: skip
+    part.state, part.wanted_pcuh = flows.state, flows.flow_pcuh
+
+
+def learn_slice(part: Slice, queue: QueueNetwork, zone_node: I32, inputs: YearInputs) -> None:
+    """What drivers of a slice could have saved on the day, and what they expect after it.
+
+    Parameters
+    ----------
+    part
+        The slice with the times of the day; excess and expectation are replaced.
+    queue
+        The roads.
+    zone_node
+        Node of each zone.
+    inputs
+        Read: ``learning.`` paths.
+    """
+    assert part.state is not None and part.expectation is not None
+    gap, part.spent = route_gap(part.problem, part.time_s, zone_node, part.demand, part.classes, part.state)
+    part.excess = gap * part.spent
+    part.days += 1
+    part.expectation = learn(
+        part.expectation, _expected(part, queue, inputs), part.wanted_pcuh, part.time_s,
+        least=_least_expectation(part, queue.n_links, inputs), power=inputs["learning.delay_power"],
+        weight=1.0 / min(part.days, MEMORY_DAYS),
+    )  # fmt: skip
+
+
+def period_gap(parts: Sequence[Slice], period: Period) -> float:
+    """What drivers of a period could have saved, as a share of what they spent [1]."""
+    own = [part for part in parts if part.period is period]
+    return sum(part.excess for part in own) / max(sum(part.spent for part in own), 1e-9)
+
+
+def _least_expectation(part: Slice, n_roads: int, inputs: YearInputs) -> F64:
+    """What drivers expect of a link that they never met in a queue."""
+    limited = np.arange(part.problem.n_links) < n_roads
+    return first_expectation(part.problem, limited, delay_s=inputs["learning.delay_at_capacity_s"])
+
+
+def _expected(part: Slice, queue: QueueNetwork, inputs: YearInputs) -> RoadProblem:
+    """Links of a slice as drivers expect them."""
+    assert part.expectation is not None
+    capacity = part.problem.capacity_pcuh.copy()
+    capacity[: queue.n_links] = queue.capacity_pcuh
+    return expected_problem(part.problem, part.expectation, capacity, power=inputs["learning.delay_power"])
+
+
+def queue_of(
+    city: City, problems: Mapping[Period, RoadProblem], inputs: YearInputs, *, packet: int
+) -> QueueNetwork:
+    """The roads as links with room and capacity for the vehicles that are not buses.
+
+    Parameters
+    ----------
+    city
+        The city.
+    problems
+        Of the periods: free times, capacities, and the buses on each link.
+    inputs
+        Read: ``queue.`` paths.
+    packet
+        Vehicles that move together.
+
+    Returns
+    -------
+    QueueNetwork
+        One row for each link of the city's roads.
+
+    Notes
+    -----
+    A link keeps its capacity all day, so that buses take what they take in the mean of the periods but the night. One
+    line may stand for several that run on streets side by side, so that they leave a share to others on every link.
+    """
+    roads, problem = city.roads, problems[Period.AM]
+    n = roads.n_links
+    buses = np.mean([problems[p].preload_pcuh[:n] for p in Period if p is not Period.NIGHT], axis=0)
+    capacity = problem.capacity_pcuh[:n]
+    left = np.maximum(capacity - buses, inputs["queue.least_share_beside_buses"] * capacity)
+    return build_queue_network(
+        roads.tail, roads.head, roads.n_nodes, length_m=roads.length_m, free_time_s=problem.free_time_s[:n],
+        capacity_pcuh=left, lanes=np.maximum(roads.lanes, 1.0), packet=packet,
+        rules=queue_rules(inputs),
+    )  # fmt: skip
+
+
+def simulate_day(
+    parts: Sequence[Slice], queue: QueueNetwork, inputs: YearInputs, *, packet: int, seed: int
+) -> DayReport:
+    """Let all vehicles of the day drive.
+
+    Parameters
+    ----------
+    parts
+        Every slice with its routes; flows and times are replaced by those of the day.
+    queue
+        The roads: the links that come before connectors and turns in the problems.
+    inputs
+        Read: ``departures.`` paths.
+    packet
+        Vehicles that move together.
+    seed
+        Seed of the run.
+
+    Returns
+    -------
+    DayReport
+        Counts of the day.
+    """
+    plans, routes = _plans(parts, queue.n_links, inputs, packet, seed)
+    day = run_day(queue, plans, routes, bin_min=BIN_MIN, end_h=END_H, check=False)
+    n = queue.n_links
+    for part in parts:
+        bins = np.concatenate([hour_of_day(hour) * BINS_H + np.arange(BINS_H) for hour in part.hours])
+        entered = day.entered[bins]
+        total, spent_cs = entered.sum(axis=0), day.time_cs[bins].sum(axis=0)
+        used = (total > 0) & (spent_cs > 0)
+        # Where nobody drove the link is as fast as it is empty; connectors and turns keep their times.
+        part.time_s = part.problem.free_time_s.copy()
+        part.time_s[:n][used] = spent_cs[used] / (CS * total[used])
+        part.flow_pcuh = np.zeros(part.problem.n_links)
+        part.flow_pcuh[:n] = entered.reshape(-1, BINS_H, n).sum(axis=1).max(axis=0)
+    return _report(day)
+
+
+def _report(day: QueueDay) -> DayReport:
+    """Counts of a day as shares."""
+    moves = float(day.entered.sum(dtype=np.int64))
+    late = float(np.mean(day.arrival_cs < 0)) if len(day.arrival_cs) else 0.0
+    return DayReport(float(day.released.sum(dtype=np.int64)) / max(moves, 1.0), late)
+
+
+def _plans(
+    parts: Sequence[Slice], n_roads: int, inputs: YearInputs, packet: int, seed: int
+) -> tuple[Plans, Routes]:
+    """Plans of all packets of a day, and the routes that they share."""
+    first_route = 0
+    departs, chosen, links, lengths = [], [], [], []
+    for number, part in enumerate(parts):
+        assert part.state is not None
+        state = part.state
+        by_group = np.zeros((int(state.group.max(initial=0)) + 1, *part.demand.shape[1:]))
+        np.add.at(by_group, state.group, part.demand)
+        packets = draw_packets(
+            part.hours, inputs, state.pair, by_group.ravel()[state.pair] / packet, state.paths.ptr,
+            state.paths.flow, seed=seed, number=number,
+        )  # fmt: skip
+        road = part.problem.order[state.paths.slot]
+        on_road = road < n_roads
+        before = np.concatenate((np.zeros(1, np.int64), np.cumsum(on_road)))
+        links.append(road[on_road].astype(np.int32))
+        lengths.append(np.diff(before[state.paths.slot_ptr]))
+        # A way over connectors alone uses no road.
+        drives = lengths[-1][packets.path] > 0
+        departs.append(packets.depart_s[drives])
+        chosen.append(packets.path[drives] + np.int32(first_route))
+        first_route += state.n_paths
+    indptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.concatenate(lengths))))
+    routes = build_routes(indptr, np.concatenate(links), copy=False)
+    depart_s = np.concatenate(departs)
+    n = len(depart_s)
+    plans = Plans(
+        leg_indptr=np.arange(n + 1, dtype=np.int64), route=np.concatenate(chosen), earliest_cs=depart_s * np.int32(CS),
+        stop_cs=np.zeros(n, np.int32), kind=np.zeros(n, np.int8),
+        kinds=VehicleKinds(np.zeros(1, np.int8), np.ones(1), np.array([packet], np.int32)),
+    )  # fmt: skip
+    return plans, routes
