@@ -167,7 +167,7 @@ def _compare(
         a, b = slow[period, option].skims, result.skims
         both = np.isfinite(a["total"]) & np.isfinite(b["total"])
         for part in ("total", "access_min", "wait_min", "in_vehicle_min", "boardings"):
-            change = (b[part] - a[part])[both].astype(np.float64)
+            change = b[part][both].astype(np.float64) - a[part][both]
             mean = np.average(change, weights=demand[both])
             cut = " ".join(f"{q:7.2f}" for q in np.quantile(change, [0.05, 0.25, 0.5, 0.75, 0.95]))
             print(f"{period.name:6s} {option.name:9s} {part:14s} {mean:7.2f} {change.mean():7.2f}  {cut}")

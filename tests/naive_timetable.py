@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transport_abm.core.vocabulary import Period, TransitOption
-from transport_abm.networks.transit.timetable import TICKS_PER_MIN, Timetable, departure_timetable, leave_tick
+from transport_abm.networks.transit.timetable import DS_PER_MIN, Timetable, departure_timetable, leave_ds
 from transport_abm.networks.transit.timetable_assignment import assign_timetable
 from transport_abm.networks.transit.transit_assignment import TransitCrowding, TransitResult
 from transport_abm.networks.transit.transit_service import TransitService, build_graph
@@ -20,7 +20,7 @@ F64 = NDArray[np.float64]
 
 @dataclass
 class Line:
-    """One line in one direction: stops, ticks of each segment, departures at its first stop [tick]."""
+    """One line in one direction: stops, time of each segment [0.1 s], departures at its first stop [0.1 s]."""
 
     stops: list[int]
     ride: list[int]
@@ -95,7 +95,7 @@ class Net:
             "transit.walk_weight": self.walk_weight,
             "transit.transfer_penalty_min": self.transfer_min,
             "transit.timetable_samples": float(self.samples),
-            "transit.timetable_cycle_min": self.cycle / TICKS_PER_MIN,
+            "transit.timetable_cycle_min": self.cycle / DS_PER_MIN,
         }
         n = len(stop)
         return TransitService(
@@ -105,7 +105,7 @@ class Net:
 
     def call_time_s(self) -> F64:
         """Running time of each call's segment."""
-        return np.array([t for line in self.lines for t in [*line.ride, 0]], np.float64) * 60 / TICKS_PER_MIN
+        return np.array([t for line in self.lines for t in [*line.ride, 0]], np.float64) * 60 / DS_PER_MIN
 
     def crowding(self) -> TransitCrowding:
         """What crowds do on each call."""
@@ -128,8 +128,8 @@ class Net:
 PARTS = ("access_min", "wait_min", "bus_min", "metro_min", "crowded_min", "boardings", "bus_boardings")
 
 
-def _ticks(minutes: float) -> int:
-    return int(np.rint(minutes * TICKS_PER_MIN))
+def _ds(minutes: float) -> int:
+    return int(np.rint(minutes * DS_PER_MIN))
 
 
 def _moves(net: Net, state: tuple, to: int) -> Iterator[tuple[float, tuple, dict[str, float]]]:  # type: ignore[type-arg]
@@ -141,7 +141,7 @@ def _moves(net: Net, state: tuple, to: int) -> Iterator[tuple[float, tuple, dict
             for k in range(len(line.ride)):
                 if line.stops[k] == s:
                     for start in line.starts:
-                        gap = (line.at(k, start) - t) % net.cycle / TICKS_PER_MIN
+                        gap = (line.at(k, start) - t) % net.cycle / DS_PER_MIN
                         lost = line.headway_min * (1 - line.share) / line.share
                         gain = {
                             "wait_min": gap + lost,
@@ -153,7 +153,7 @@ def _moves(net: Net, state: tuple, to: int) -> Iterator[tuple[float, tuple, dict
         _, i, k, start = state
         line = net.lines[i]
         name = "metro_min" if line.metro else "bus_min"
-        ride = line.ride[k] / TICKS_PER_MIN
+        ride = line.ride[k] / DS_PER_MIN
         reach = line.at(k + 1, start)
         yield (
             ride * line.felt[k],
@@ -172,7 +172,7 @@ def _moves(net: Net, state: tuple, to: int) -> Iterator[tuple[float, tuple, dict
         elif line.loop:
             # The vehicle waits for its line's next departure from the first stop.
             hold, then = min(((s - reach) % net.cycle, s) for s in line.starts)
-            ride += hold / TICKS_PER_MIN
+            ride += hold / DS_PER_MIN
             yield ride * line.felt[k], ("on", i, 0, then), {name: ride, "crowded_min": ride * line.felt[k]}
     else:
         _, s, t = state
@@ -183,12 +183,12 @@ def _moves(net: Net, state: tuple, to: int) -> Iterator[tuple[float, tuple, dict
         if kind == "off":
             for a, b, m in net.walks:
                 if a == s:
-                    then = ("walked", b, (t + _ticks(m)) % net.cycle)
+                    then = ("walked", b, (t + _ds(m)) % net.cycle)
                     yield net.walk_weight * m, then, {"access_min": m}
 
 
 def cheapest_journey(net: Net, origin: int, leave: int, to: int) -> dict[str, float] | None:
-    """Cost and parts of the cheapest journey of a rider who leaves home at a tick; None if there is none.
+    """Cost and parts of the cheapest journey of a rider who leaves home at a moment [0.1 s]; None if there is none.
 
     The table repeats, so a state is known by its time within the cycle.
     """
@@ -197,7 +197,7 @@ def cheapest_journey(net: Net, origin: int, leave: int, to: int) -> dict[str, fl
     for z, s, m in net.access:
         if z == origin:
             n += 1
-            start = ("wait", s, (leave + _ticks(m)) % net.cycle)
+            start = ("wait", s, (leave + _ds(m)) % net.cycle)
             heap.append((net.walk_weight * m, n, start, {"access_min": m}))
     heapq.heapify(heap)
     settled = set()
@@ -220,7 +220,7 @@ def run_naive(net: Net) -> dict[str, F64]:
     """Means over the sampled departures for all pairs of zones."""
     z = net.n_zones
     out = {name: np.zeros((z, z)) for name in ("total", *PARTS)}
-    leave = leave_tick(z, net.samples, net.table())
+    leave = leave_ds(z, net.samples, net.table())
     for o in range(z):
         for d in range(z):
             found = [cheapest_journey(net, o, int(t), d) for t in leave[o]] if o != d else [None]

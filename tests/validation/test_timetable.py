@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.naive_timetable import PARTS, TICKS_PER_MIN, Line, Net, run_naive
+from tests.naive_timetable import DS_PER_MIN, PARTS, Line, Net, run_naive
 from transport_abm.networks.transit.kernels_timetable import assign_journeys
 from transport_abm.networks.transit.timetable import headway_timetable
 
 SINGLE = 3e-6
 """Rounding of labels in single precision: sums of a few dozen floats."""
-HOUR = 60 * TICKS_PER_MIN
+HOUR = 60 * DS_PER_MIN
 
 
 def random_net(seed: int) -> Net:
@@ -111,14 +111,14 @@ def test_one_more_departure_never_raises_any_cost(seed: int) -> None:
 
 def shuttle(starts: list[list[int]], samples: int = 60, **changes: float) -> Net:
     """Lines of one segment of five minutes from stop 0 to stop 1; zones stand at the stops."""
-    lines = [Line([0, 1], [5 * TICKS_PER_MIN], own) for own in starts]
+    lines = [Line([0, 1], [5 * DS_PER_MIN], own) for own in starts]
     net = Net(2, 2, lines, [], [(0, 0, 0.0), (1, 1, 0.0)], HOUR, samples)
     return dataclasses.replace(net, **changes)
 
 
 @pytest.mark.parametrize("headway", [4, 10, 20, 60])
 def test_mean_wait_for_regular_departures_is_half_the_headway(headway: int) -> None:
-    skims = shuttle([list(range(7, HOUR, headway * TICKS_PER_MIN))]).run().skims
+    skims = shuttle([list(range(7, HOUR, headway * DS_PER_MIN))]).run().skims
     # one rider in every minute: at most half a minute off
     assert skims["wait_min"][0, 1] == pytest.approx(headway / 2, abs=0.5)
     assert skims["total"][0, 1] == pytest.approx(2 * skims["wait_min"][0, 1] + 5, rel=SINGLE)
@@ -127,17 +127,17 @@ def test_mean_wait_for_regular_departures_is_half_the_headway(headway: int) -> N
 @pytest.mark.parametrize("apart", [0, 3, 6])
 def test_two_lines_wait_for_whichever_comes_first(apart: int) -> None:
     """Headway 12, the second line d behind the first: (d^2 + (12 - d)^2) / 24 minutes on average."""
-    first = list(range(0, HOUR, 12 * TICKS_PER_MIN))
-    second = [t + apart * TICKS_PER_MIN for t in first]
+    first = list(range(0, HOUR, 12 * DS_PER_MIN))
+    second = [t + apart * DS_PER_MIN for t in first]
     wait = shuttle([first, second]).run().skims["wait_min"][0, 1]
     assert wait == pytest.approx((apart**2 + (12 - apart) ** 2) / 24, abs=0.3)
 
 
-@pytest.mark.parametrize(("late", "wait"), [(0, 0.0), (1, 20 - 1 / TICKS_PER_MIN)])
-def test_a_change_missed_by_a_tick_waits_for_the_next_departure(late: int, wait: float) -> None:
-    """A feeder arrives at a line that runs every 20 minutes as it leaves, or a tick later."""
-    feeder = Line([0, 1], [5 * TICKS_PER_MIN + late], [0])
-    trunk = Line([1, 2], [7 * TICKS_PER_MIN], [(5 + 20 * k) * TICKS_PER_MIN for k in range(3)])
+@pytest.mark.parametrize(("late", "wait"), [(0, 0.0), (1, 20 - 1 / DS_PER_MIN)])
+def test_a_change_missed_by_a_moment_waits_for_the_next_departure(late: int, wait: float) -> None:
+    """A feeder arrives at a line that runs every 20 minutes as it leaves, or a tenth of a second later."""
+    feeder = Line([0, 1], [5 * DS_PER_MIN + late], [0])
+    trunk = Line([1, 2], [7 * DS_PER_MIN], [(5 + 20 * k) * DS_PER_MIN for k in range(3)])
     access = [(0, 0, 0.0), (1, 2, 0.0), (2, 1, 0.0)]
     skims = Net(3, 3, [feeder, trunk], [], access, HOUR, 1).run().skims
     to_change, to_end = skims["wait_min"][0, 2], skims["wait_min"][0, 1]
@@ -161,7 +161,7 @@ def test_full_vehicles_cost_the_headways_that_are_let_pass() -> None:
 
 def test_a_loop_carries_over_its_seam_and_waits_there_for_its_next_departure() -> None:
     """Three segments of 5 min, departures every 20: 15 min round, 5 min of rest; from stop 2 to stop 1 over the seam."""
-    five = 5 * TICKS_PER_MIN
+    five = 5 * DS_PER_MIN
     line = Line([0, 1, 2, 0], [five] * 3, [0, 4 * five, 8 * five], metro=True, loop=True)
     net = Net(3, 3, [line], [], [(k, k, 0.0) for k in range(3)], HOUR)
     demand = np.zeros((3, 3))
@@ -178,9 +178,9 @@ def test_departures_from_headways_are_even_and_whole_in_number() -> None:
     net = shuttle([[0]], cycle=HOUR)
     service = dataclasses.replace(net.service(), headway_min=np.full(2, 7.0))
     table = headway_timetable(service, net.call_time_s())
-    # 60 / 7 = 8.6: nine departures, every 60 / 9 minutes, to the tick
-    assert len(table.time_tick) == 9
-    gap = np.diff(np.sort(table.time_tick))
+    # 60 / 7 = 8.6: nine departures, every 60 / 9 minutes, to a tenth of a second
+    assert len(table.time_ds) == 9
+    gap = np.diff(np.sort(table.time_ds))
     assert np.abs(gap - HOUR / 9).max() < 1
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from tests.naive_timetable import Line, Net
-from transport_abm.networks.transit.timetable import TICKS_PER_MIN, departure_timetable, leave_tick
+from transport_abm.networks.transit.timetable import DS_PER_MIN, departure_timetable, leave_ds
 from transport_abm.networks.transit.timetable_assignment import assign_timetable
 
-DAY = 24 * 60 * TICKS_PER_MIN
+DAY = 24 * 60 * DS_PER_MIN
 SAMPLES = 40
 WEEKDAY = ("工作日", "平常日", "平日", "全日")
 
@@ -56,17 +56,17 @@ def test_station_to_station_times_are_those_of_the_real_timetable(shared_data: P
         peak_trains = (times[0] >= 7 * 60) & (times[0] < 9 * 60)
         run = [(b - a)[peak_trains].mean() for a, b in pairwise(times)]
         n = len(times)
-        rides = [round(m * TICKS_PER_MIN) for m in run]
-        starts = (times[0] * TICKS_PER_MIN).tolist()
+        rides = [round(m * DS_PER_MIN) for m in run]
+        starts = (times[0] * DS_PER_MIN).tolist()
         net = Net(
             n, n, [Line(list(range(n)), rides, starts, metro=True)], [], [(k, k, 0.0) for k in range(n)], DAY,
             SAMPLES, wait_weight=1.0, walk_weight=1.0, transfer_min=0.0,
         )  # fmt: skip
         service, time_s = net.service(), net.call_time_s()
-        peak = ((7 * 60 * TICKS_PER_MIN, 2 * 60 * TICKS_PER_MIN),)
+        peak = ((7 * 60 * DS_PER_MIN, 2 * 60 * DS_PER_MIN),)
         table = departure_timetable(service, time_s, [np.array(starts, np.float64)], DAY, peak)
         skims = assign_timetable(service, None, time_s, timetable=table).skims
-        leave_min = leave_tick(n, SAMPLES, table) / TICKS_PER_MIN
+        leave_min = leave_ds(n, SAMPLES, table) / DS_PER_MIN
         for a, b in ((0, n // 2), (0, n - 1), (n // 3, n - 1)):
             train = np.searchsorted(times[a], leave_min[a])
             took = times[b][train] - leave_min[a]

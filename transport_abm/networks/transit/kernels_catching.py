@@ -28,12 +28,12 @@ def find_changes(stop_ptr, stop_event, time, off, walks, cycle, ptr, out):  # ty
     Parameters
     ----------
     stop_ptr, stop_event : int32      events of each stop in order of time
-    time : int32[N]                   [tick]
-    off : (int32[N], int32[N])        stop and time [tick, any cycle] where each event's segment arrives
-    walks : (int32[S + 1], int32[W], int32[W])   rows of a stop's walks; stop where each ends; its length [tick]
-    cycle : int                       [tick]
+    time : int32[N]                   [0.1 s]
+    off : (int32[N], int32[N])        stop and time [0.1 s, any cycle] where each event's segment arrives
+    walks : (int32[S + 1], int32[W], int32[W])   rows of a stop's walks; stop where each ends; its length [0.1 s]
+    cycle : int                       [0.1 s]
     ptr : int32[N + 1]                overwritten: rows of each event in ``out``
-    out : (int32[R], int32[R], int32[R])   overwritten: event, walk (-1: stays at the stop) and wait [tick]
+    out : (int32[R], int32[R], int32[R])   overwritten: event, walk (-1: stays at the stop) and wait [0.1 s]
 
     Returns
     -------
@@ -41,7 +41,7 @@ def find_changes(stop_ptr, stop_event, time, off, walks, cycle, ptr, out):  # ty
         Rows in use, at most one and the walks of the stop for each event.
     """
     off_stop, off_time = off
-    walk_ptr, walk_to, walk_tick = walks
+    walk_ptr, walk_to, walk_ds = walks
     event, walk, wait = out
     n = 0
     for e in range(len(time)):
@@ -49,7 +49,7 @@ def find_changes(stop_ptr, stop_event, time, off, walks, cycle, ptr, out):  # ty
         s = off_stop[e]
         for w in range(walk_ptr[s] - 1, walk_ptr[s + 1]):
             here = s if w < walk_ptr[s] else walk_to[w]
-            at = (off_time[e] + (0 if w < walk_ptr[s] else walk_tick[w])) % cycle
+            at = (off_time[e] + (0 if w < walk_ptr[s] else walk_ds[w])) % cycle
             f = first_event(stop_ptr, stop_event, time, here, at)
             if f >= 0:
                 event[n] = f
@@ -67,11 +67,11 @@ def find_doors(stop_ptr, stop_event, time, access, leave, cycle, event, wait):  
     Parameters
     ----------
     stop_ptr, stop_event : int32      events of each stop in order of time
-    time : int32[N]                   [tick]
-    access : (int32[Z + 1], int32[A], int32[A])   rows of a zone's walks; stop where each ends; its length [tick]
-    leave : int32[Z, D]               departures from home [tick]
-    cycle : int                       [tick]
-    event, wait : int32[A, D]         overwritten: first event caught (-1: none), wait for it [tick]
+    time : int32[N]                   [0.1 s]
+    access : (int32[Z + 1], int32[A], int32[A])   rows of a zone's walks; stop where each ends; its length [0.1 s]
+    leave : int32[Z, D]               departures from home [0.1 s]
+    cycle : int                       [0.1 s]
+    event, wait : int32[A, D]         overwritten: first event caught (-1: none), wait for it [0.1 s]
     """
     indptr, stop, walk = access
     for z in range(len(indptr) - 1):

@@ -57,7 +57,7 @@ class Events(NamedTuple):
     call: I32
     """int32[N] call that the vehicle leaves."""
     time: I32
-    """int32[N] time in the cycle [tick]."""
+    """int32[N] time in the cycle [0.1 s]."""
     off_cost: F32
     """float32[N] segment that begins here, for riders who get off at its end, as perceived in the crowd [min]."""
     stay_cost: F32
@@ -108,9 +108,9 @@ class Lines(NamedTuple):
     full_wait: F64
     """float64[C] minutes lost to vehicles too full to board."""
     cycle: int
-    """Ticks after which the table repeats."""
-    tick_min: float
-    """Minutes of a tick."""
+    """Tenths of a second after which the table repeats."""
+    ds_min: float
+    """Minutes of a tenth of a second."""
 
 
 class Doors(NamedTuple):
@@ -273,7 +273,7 @@ def _follow(first_zone, door, riders, tables, labels, egress, flow, part):  # ty
         events.change_walk, events.change_wait,
     )  # fmt: skip
     metro, first, run, full_wait = lines.metro, lines.first, lines.run, lines.full_wait
-    cycle, tick_min = lines.cycle, lines.tick_min
+    cycle, ds_min = lines.cycle, lines.ds_min
     access_event, access_wait, access_min = doors.access_event, doors.access_wait, doors.access_min
     egress_min, off_cost = doors.egress_min, events.off_cost
     ride, wait, on_of, off_of = labels.ride, labels.wait, labels.on, labels.off
@@ -295,8 +295,8 @@ def _follow(first_zone, door, riders, tables, labels, egress, flow, part):  # ty
                 while off < 0:
                     off = off_of[-1 - off, lane]
                 begin, end = calls[on], calls[off]
-                ticks = time[on] - time[e]
-                waited += (ticks if ticks >= 0 else ticks + cycle) * tick_min + full_wait[begin]
+                wait_ds = time[on] - time[e]
+                waited += (wait_ds if wait_ds >= 0 else wait_ds + cycle) * ds_min + full_wait[begin]
                 minutes = run[end, END_MIN] - run[begin, BEGIN_MIN]
                 km = run[end, END_KM] - run[begin, BEGIN_KM]
                 if end < begin:

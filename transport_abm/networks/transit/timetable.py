@@ -33,8 +33,8 @@ from transport_abm.networks.city import F64, I32, I64, TransitNetwork
 from transport_abm.networks.transit.metro_tables import SERVED_HOURS
 from transport_abm.networks.transit.transit_service import TransitService
 
-TICKS_PER_MIN = 600
-"""Ticks of the clock: tenths of a second."""
+DS_PER_MIN = 600
+"""Units of the clock in a minute: tenths of a second (ds)."""
 _GOLDEN = (5**0.5 - 1) / 2
 _SILVER = 2**0.5 - 1
 """Irrational steps: multiples of them spread evenly over the unit interval, wherever one stops."""
@@ -44,20 +44,20 @@ _SILVER = 2**0.5 - 1
 class Timetable:
     """Departures of one service, repeated for ever."""
 
-    cycle_tick: int
-    """Time after which the table repeats [tick]."""
-    windows_tick: tuple[tuple[int, int], ...]
-    """Parts of the cycle in which riders leave home: start and length of each [tick]."""
+    cycle_ds: int
+    """Time after which the table repeats [0.1 s]."""
+    windows_ds: tuple[tuple[int, int], ...]
+    """Parts of the cycle in which riders leave home: start and length of each [0.1 s]."""
     call: I32
     """Compiled call that each event leaves; events are in order of call."""
-    time_tick: I32
-    """Time of the event in the cycle [tick]."""
-    ride_tick: I32
-    """Time until the vehicle reaches the next call [tick]."""
+    time_ds: I32
+    """Time of the event in the cycle [0.1 s]."""
+    ride_ds: I32
+    """Time until the vehicle reaches the next call [0.1 s]."""
     stay: I32
     """Next event of the same trip; -1 where it ends."""
-    hold_tick: I32
-    """Time that the vehicle then waits before it leaves [tick]."""
+    hold_ds: I32
+    """Time that the vehicle then waits before it leaves [0.1 s]."""
 
 
 def headway_timetable(service: TransitService, call_time_s: F64) -> Timetable:
@@ -75,9 +75,9 @@ def headway_timetable(service: TransitService, call_time_s: F64) -> Timetable:
     Timetable
         The table; riders leave home all through the cycle.
     """
-    cycle = round(service.inputs["transit.timetable_cycle_min"] * TICKS_PER_MIN)
+    cycle = round(service.inputs["transit.timetable_cycle_min"] * DS_PER_MIN)
     first = pattern_starts(service)
-    headway = useful_headway_min(service)[first] * TICKS_PER_MIN
+    headway = useful_headway_min(service)[first] * DS_PER_MIN
     count = np.maximum(1, np.rint(cycle / headway)).astype(np.int64)
     offset = (service.call[first] + 1) * _GOLDEN % 1.0
     starts = [cycle / n * (np.arange(n) + part) for n, part in zip(count, offset, strict=True)]
@@ -113,7 +113,7 @@ def feed_timetable(
     if len(departure_s) != transit.n_patterns:
         expected = f"departures of {transit.n_patterns} patterns"
         raise NetworkError(Fault("timetable", "departure_s", expected, str(len(departure_s))))
-    second, hour = TICKS_PER_MIN // 60, 60 * TICKS_PER_MIN
+    second, hour = DS_PER_MIN // 60, 60 * DS_PER_MIN
     first = service.call[pattern_starts(service)]
     pattern = np.searchsorted(transit.pattern_indptr, first, side="right") - 1
     starts = [departure_s[p] * second for p in pattern]
@@ -124,9 +124,9 @@ def feed_timetable(
 def departure_timetable(
     service: TransitService,
     call_time_s: F64,
-    starts_tick: Sequence[F64],
-    cycle_tick: int,
-    windows_tick: tuple[tuple[int, int], ...],
+    starts_ds: Sequence[F64],
+    cycle_ds: int,
+    windows_ds: tuple[tuple[int, int], ...],
 ) -> Timetable:
     """Make a table from the departures of each pattern at its first call.
 
@@ -136,12 +136,12 @@ def departure_timetable(
         Compiled service.
     call_time_s
         Running time with dwell of the segment leaving each city call [s].
-    starts_tick
-        By compiled pattern: departures at its first call in one cycle [tick].
-    cycle_tick
-        Time after which the table repeats [tick].
-    windows_tick
-        Start and length of the parts of the cycle in which riders leave home [tick].
+    starts_ds
+        By compiled pattern: departures at its first call in one cycle [0.1 s].
+    cycle_ds
+        Time after which the table repeats [0.1 s].
+    windows_ds
+        Start and length of the parts of the cycle in which riders leave home [0.1 s].
 
     Returns
     -------
@@ -152,12 +152,12 @@ def departure_timetable(
     n_calls = len(follows)
     first = pattern_starts(service)
     pattern = np.repeat(np.arange(len(first)), np.diff(np.append(first, n_calls)))
-    count = np.array([len(starts) for starts in starts_tick], np.int64)
+    count = np.array([len(starts) for starts in starts_ds], np.int64)
     begin = np.append(0, np.cumsum(count))
     start = np.concatenate(
-        [np.sort(np.asarray(s, np.float64) % cycle_tick) for s in starts_tick] or [np.zeros(0)]
+        [np.sort(np.asarray(s, np.float64) % cycle_ds) for s in starts_ds] or [np.zeros(0)]
     )
-    along = along_pattern(service, call_time_s * TICKS_PER_MIN / 60)
+    along = along_pattern(service, call_time_s * DS_PER_MIN / 60)
     # One event for each leaving call and departure, in order of calls; ``base`` is a call's first.
     own = np.where(follows >= 0, count[pattern], 0) if n_calls else np.zeros(0, np.int64)
     base = np.append(0, np.cumsum(own))
@@ -174,17 +174,17 @@ def departure_timetable(
     for p in np.unique(pattern[call[seam]]):
         mine = np.flatnonzero(seam & (pattern[call] == p))
         rows = time[base[first[p]] : base[first[p] + 1]]
-        at = reach[mine] % cycle_tick
+        at = reach[mine] % cycle_ds
         k = np.searchsorted(rows, at)
         wraps = k == len(rows)
         k[wraps] = 0
         stay[mine] = base[first[p]] + k
-        hold[mine] = rows[k] + wraps * cycle_tick - at
+        hold[mine] = rows[k] + wraps * cycle_ds - at
     return Timetable(
-        cycle_tick,
-        windows_tick,
+        cycle_ds,
+        windows_ds,
         call.astype(np.int32),
-        (time % cycle_tick).astype(np.int32),
+        (time % cycle_ds).astype(np.int32),
         np.maximum(reach - time, 1).astype(np.int32),
         stay.astype(np.int32),
         hold.astype(np.int32),
@@ -213,8 +213,8 @@ def along_pattern(service: TransitService, segment: F64) -> F64:
     return along
 
 
-def leave_tick(n_zones: int, samples: int, table: Timetable) -> NDArray[np.int32]:
-    """Moments at which riders leave each zone [tick].
+def leave_ds(n_zones: int, samples: int, table: Timetable) -> NDArray[np.int32]:
+    """Moments at which riders leave each zone [0.1 s].
 
     Parameters
     ----------
@@ -230,10 +230,10 @@ def leave_tick(n_zones: int, samples: int, table: Timetable) -> NDArray[np.int32
     """
     j, zone = np.arange(samples), np.arange(n_zones)[:, None]
     inside = ((j + 1) * _GOLDEN + (zone + 1) * _SILVER) % 1.0
-    start, length = np.array(table.windows_tick).T
+    start, length = np.array(table.windows_ds).T
     ends = np.cumsum(length)
     gone = ends[-1] * (j + inside) / samples
     window = np.minimum(np.searchsorted(ends, gone, side="right"), len(ends) - 1)
-    leave = np.floor(start[window] + gone - (ends - length)[window]).astype(np.int64) % table.cycle_tick
-    ticks: NDArray[np.int32] = leave.astype(np.int32)
-    return ticks
+    leave = np.floor(start[window] + gone - (ends - length)[window]).astype(np.int64) % table.cycle_ds
+    moment: NDArray[np.int32] = leave.astype(np.int32)
+    return moment

@@ -21,11 +21,11 @@ from transport_abm.networks.transit.kernels_timetable import (
 )
 from transport_abm.networks.transit.kernels_transit import N_SKIM
 from transport_abm.networks.transit.timetable import (
-    TICKS_PER_MIN,
+    DS_PER_MIN,
     Timetable,
     along_pattern,
     headway_timetable,
-    leave_tick,
+    leave_ds,
     pattern_starts,
     useful_headway_min,
 )
@@ -132,40 +132,40 @@ def _events(
 ) -> tuple[Events, tuple[I64, I32]]:
     """Events in order of time with all that follows from them, and the events of each stop in order of time."""
     graph, inputs = service.graph, service.inputs
-    order = np.argsort(table.time_tick, kind="stable")
+    order = np.argsort(table.time_ds, kind="stable")
     row = np.empty(len(order) + 1, np.int32)
     row[order] = np.arange(len(order))
     row[-1] = -1
-    call, time, ride = table.call[order], table.time_tick[order], table.ride_tick[order]
+    call, time, ride = table.call[order], table.time_ds[order], table.ride_ds[order]
     stop = graph.call_stop[call]
     stop_event = np.argsort(stop, kind="stable").astype(np.int32)
     stop_ptr = np.append(0, np.cumsum(np.bincount(stop, minlength=len(service.stop))))
-    later, gap = _later(stop_event, stop_ptr, time, table.cycle_tick)
+    later, gap = _later(stop_event, stop_ptr, time, table.cycle_ds)
     off_stop = graph.call_stop[graph.call_next[call]]
     walk_ptr, walk_to, walk_min = _walks_out(service)
-    walk_tick = np.rint(walk_min * TICKS_PER_MIN).astype(np.int32)
+    walk_ds = np.rint(walk_min * DS_PER_MIN).astype(np.int32)
     room = len(call) + int(np.diff(walk_ptr)[off_stop].sum())
     change_ptr = np.empty(len(call) + 1, np.int32)
     event, walk, wait = (np.empty(room, np.int32) for _ in range(3))
     n = find_changes(
-        stop_ptr, stop_event, time, (off_stop, time + ride), (walk_ptr, walk_to, walk_tick), table.cycle_tick,
+        stop_ptr, stop_event, time, (off_stop, time + ride), (walk_ptr, walk_to, walk_ds), table.cycle_ds,
         change_ptr, (event, walk, wait),
     )  # fmt: skip
     walked = np.append(walk_min, 0.0)[walk[:n]]
-    waited = wait[:n] / TICKS_PER_MIN
+    waited = wait[:n] / DS_PER_MIN
     change = inputs["transit.walk_weight"] * walked + inputs["transit.wait_weight"] * waited
     felt = np.ones(len(service.call)) if crowding is None else crowding.multiplier[service.call]
     full_wait = _full_wait_min(service, crowding)
-    ticks_felt = felt[call] / TICKS_PER_MIN
+    ds_felt = felt[call] / DS_PER_MIN
     events = Events(
         call=call,
         time=time,
-        off_cost=(ride * ticks_felt).astype(np.float32),
-        stay_cost=((ride + table.hold_tick[order]) * ticks_felt).astype(np.float32),
+        off_cost=(ride * ds_felt).astype(np.float32),
+        stay_cost=((ride + table.hold_ds[order]) * ds_felt).astype(np.float32),
         board_cost=(inputs["transit.wait_weight"] * full_wait[call]).astype(np.float32),
         stay=row[table.stay[order]],
         later=later,
-        later_cost=(inputs["transit.wait_weight"] / TICKS_PER_MIN * gap).astype(np.float32),
+        later_cost=(inputs["transit.wait_weight"] / DS_PER_MIN * gap).astype(np.float32),
         off_stop=off_stop,
         change_ptr=change_ptr,
         change_event=event[:n],
@@ -196,7 +196,7 @@ def _by_target(target: I32, source: I32, n: int) -> tuple[I32, I32]:
 
 
 def _later(stop_event: I32, stop_ptr: I64, time: I32, cycle: int) -> tuple[I32, I64]:
-    """Next event at the same stop, in turn, and the time until then [tick]."""
+    """Next event at the same stop, in turn, and the time until then [0.1 s]."""
     later = np.empty(len(time), np.int32)
     gap = np.empty(len(time), np.int64)
     later[stop_event[:-1]] = stop_event[1:]
@@ -238,7 +238,7 @@ def _lines(
     km = np.zeros(service.n_city_calls)
     km[service.call] = graph.call_km
     begin_km = along_pattern(service, km)
-    held = np.bincount(table.call, table.hold_tick / TICKS_PER_MIN, len(service.call))
+    held = np.bincount(table.call, table.hold_ds / DS_PER_MIN, len(service.call))
     hold_min = held / np.maximum(np.bincount(table.call, minlength=len(service.call)), 1)
     last = first + count - 1
     return Lines(
@@ -255,8 +255,8 @@ def _lines(
             ]
         ),
         full_wait=_full_wait_min(service, crowding),
-        cycle=table.cycle_tick,
-        tick_min=1.0 / TICKS_PER_MIN,
+        cycle=table.cycle_ds,
+        ds_min=1.0 / DS_PER_MIN,
     )
 
 
@@ -271,11 +271,11 @@ def _doors(service: TransitService, table: Timetable, events: Events, stops: tup
     walk_ptr, walk_to, walk_min = _walks_out(service)
     walk_from = np.repeat(np.arange(n_stops), np.diff(walk_ptr))
     np.minimum.at(egress, walk_from, direct[walk_to] + walk_min[:, None])
-    leave = leave_tick(n_zones, round(inputs["transit.timetable_samples"]), table)
+    leave = leave_ds(n_zones, round(inputs["transit.timetable_samples"]), table)
     event, wait = np.empty((2, len(zone), leave.shape[1]), np.int32)
-    walk_tick = np.rint(graph.access_min * TICKS_PER_MIN).astype(np.int32)
+    walk_ds = np.rint(graph.access_min * DS_PER_MIN).astype(np.int32)
     find_doors(
-        *stops, events.time, (graph.access_indptr, graph.access_stop, walk_tick), leave, table.cycle_tick,
+        *stops, events.time, (graph.access_indptr, graph.access_stop, walk_ds), leave, table.cycle_ds,
         event, wait,
     )  # fmt: skip
     return Doors(
@@ -284,7 +284,7 @@ def _doors(service: TransitService, table: Timetable, events: Events, stops: tup
         access_indptr=graph.access_indptr,
         access_min=graph.access_min,
         access_event=event,
-        access_wait=(wait / TICKS_PER_MIN).astype(np.float32),
+        access_wait=(wait / DS_PER_MIN).astype(np.float32),
         wait_weight=inputs["transit.wait_weight"],
         walk_weight=inputs["transit.walk_weight"],
         transfer_min=inputs["transit.transfer_penalty_min"],
