@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.e2e.test_command_line import DONE, in_process, one_line_each, refused
 from tests.synthetic_vehicles import matrix_of, with_vehicles
 from tests.tiny import tiny_city
 from tests.unit.test_report import run_of
+from transport_abm.cli.runs import write_reports
 from transport_abm.experiments import attribution, paired
 from transport_abm.experiments.paired import read_matrix, write_matrix
 from transport_abm.policy.scenario import Scenario
@@ -189,3 +191,20 @@ def test_a_report_with_a_matrix_has_its_table(folders: list[Path], tmp_path: Pat
     assert done.returncode == DONE, done.stderr
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "What each lever does to each target" in text and "The ledger: every transport target" in text
+
+
+def test_reports_beside_a_run_show_the_matrix_that_was_given(folders: list[Path], tmp_path: Path) -> None:
+    path = write_matrix(matrix_of({("wfh_share", "T18"): 0.01}), tmp_path / "m.csv")
+    own = Path(shutil.copytree(folders[0], tmp_path / "run"))
+    for page, title in zip(
+        write_reports([own], read_matrix(path)),
+        ("What each lever does to each target", "各杠杆对各目标的影响"),
+        strict=True,
+    ):
+        text = page.read_text(encoding="utf-8")
+        assert title in text and "1%" in text  # the sample of the matrix stands below the title
+    refused(in_process("run", "baseline", "--matrix", path, cwd=tmp_path), "--report, which shows it")
+    refused(
+        in_process("run", "baseline", "--report", "--matrix", tmp_path / "none.csv", cwd=tmp_path),
+        "expected a matrix",
+    )

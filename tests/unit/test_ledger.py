@@ -31,6 +31,7 @@ from transport_abm.policy.levers import LeverSetting, read_levers
 from transport_abm.policy.scenario import Scenario
 from transport_abm.policy.targets import read_targets
 from transport_abm.report.ledger import CONTEXT, build_ledger, ledger_document
+from transport_abm.report.ledger_text import reasons
 from transport_abm.report.page import build_page
 from transport_abm.report.reading import read_runs
 from transport_abm.report.texts import LANGUAGES, texts
@@ -507,3 +508,15 @@ def test_a_page_of_a_run_without_vehicles_has_the_ledger_and_none_of_their_secti
     assert words("ledger.title") in text and "These runs do not hold" in text
     for key in ("matrix", "vehicles", "plates", "fleets", "carbon"):
         assert words(f"{key}.title") not in text, key
+
+
+def test_a_lever_is_named_with_the_value_to_which_the_matrix_moves_it(run: Results) -> None:
+    """A lever that is moved to its lower bound helps by going down: its name alone would say the opposite."""
+    short = set_values(run, "nev_stock", 2025, 1.9e6)
+    matrix = matrix_of({("tail_number_bev_exempt", "T19"): -2e4, ("tail_number_bev_exempt", "T18"): 0.01})
+    ledger, words = build_ledger(short, matrix.assign(step=0.0)), texts("en")
+    told = dict(reasons(ledger["T19"], ledger, words))
+    for heading in ("ledger.drivers", "ledger.conflicts"):
+        assert "tail-number limit to 0%" in told[words(heading)]
+    part = build_ledger(short, matrix_of({("tail_number_bev_exempt", "T19"): 2e4}))
+    assert "20% of the gap" in dict(reasons(part["T19"], part, words))[words("ledger.closers")]

@@ -229,7 +229,7 @@ def print_ledger(ledger: Any, language: Language) -> None:
         console.print(words("ledger.conflict_list"))
         for lever, helped, harmed in ledger.conflicts:
             line = words(
-                "ledger.conflict", lever=say.lever_name(lever, words), helped=words.join(list(helped)),
+                "ledger.conflict", lever=say.lever_moved(lever, ledger, words), helped=words.join(list(helped)),
                 harmed=words.join(list(harmed)),
             )  # fmt: skip
             console.print(f"- {line}")

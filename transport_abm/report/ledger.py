@@ -167,6 +167,13 @@ class Ledger:
         """Outcomes that targets need and the runs do not hold."""
         return tuple(dict.fromkeys(e.target.outcome for e in self.entries if e.missing == "outcome"))
 
+    def step(self, lever: str) -> float:
+        """Value to which the matrix moves a lever; NaN for one that it does not hold."""
+        if self.matrix is None:
+            return NAN
+        rows = self.matrix.loc[self.matrix["lever"] == lever, "step"]
+        return float(rows.iloc[0]) if len(rows) else NAN
+
     @property
     def conflicts(self) -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
         """Levers that help some targets and harm others: lever, helped, harmed."""

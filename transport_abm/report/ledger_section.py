@@ -52,7 +52,7 @@ def ledger_section(ledger: Ledger, words: Texts, districts: Mapping[str, str] | 
     )
     conflicts = [
         words(
-            "ledger.conflict", lever=say.lever_name(lever, words), helped=words.join(list(helped)),
+            "ledger.conflict", lever=say.lever_moved(lever, ledger, words), helped=words.join(list(helped)),
             harmed=words.join(list(harmed)),
         )
         for lever, helped, harmed in ledger.conflicts

@@ -142,9 +142,12 @@ def reasons(
         ("ledger.lacking", [driver(d, entry, words) for d in entry.drivers if d.kind == "lacking"]),
         ("ledger.changes", [driver(d, entry, words) for d in entry.drivers if d.kind == "change"]),
         ("ledger.parts", [driver(d, entry, words) for d in entry.drivers if d.kind == "part"]),
-        ("ledger.drivers", [driver(d, entry, words) for d in entry.drivers if d.kind == "lever"]),
+        (
+            "ledger.drivers",
+            [lever_driver(d, entry, ledger, words) for d in entry.drivers if d.kind == "lever"],
+        ),
         ("ledger.closers", _closers(entry, ledger, words)),
-        ("ledger.conflicts", conflicts(entry, words)),
+        ("ledger.conflicts", conflicts(entry, ledger, words)),
         (_district_heading(entry, words), _district_texts(entry, words, districts or {})),
     ]
     return [(words(key), semicolon.join(texts)) for key, texts in out if texts]
@@ -179,6 +182,15 @@ def lever_name(lever: str, words: Texts) -> str:
     return words.either(row.name_en, row.name_zh) if row else lever
 
 
+def lever_moved(lever: str, ledger: Ledger, words: Texts) -> str:
+    """A lever and where the matrix moves it, without which nobody knows what helps: its bounds lie on both sides."""
+    step = ledger.step(lever)
+    name = lever_name(lever, words)
+    return (
+        words("ledger.moved", lever=name, step=step_text(lever, step, words)) if math.isfinite(step) else name
+    )
+
+
 def step_text(lever: str, step: float, words: Texts) -> str:
     """Value of a lever with its unit."""
     row = read_levers().get(lever)
@@ -193,10 +205,13 @@ def step_text(lever: str, step: float, words: Texts) -> str:
     return f"{number} {unit}".strip()
 
 
+def lever_driver(item: Driver, entry: Entry, ledger: Ledger, words: Texts) -> str:
+    """One lever with its step and its effect."""
+    return f"{lever_moved(item.name, ledger, words)}{words('sentence.colon')}{difference(entry.target, item.value, words)}"
+
+
 def driver(item: Driver, entry: Entry, words: Texts) -> str:
     """One driver with its size."""
-    if item.kind == "lever":
-        return f"{lever_name(item.name, words)} {difference(entry.target, item.value, words)}"
     if item.kind == "change":
         return f"{label(Mode[item.name.upper()], words.language)} {points(item.value, words)}"
     if item.kind == "lacking":
@@ -250,23 +265,23 @@ def _closers(entry: Entry, ledger: Ledger, words: Texts) -> list[str]:
 
 
 def closer(item: Closer, entry: Entry, words: Texts) -> str:
-    """One lever with its effect and the share of its step that is needed."""
+    """One lever with its effect and the share of its step that is needed, or the part of the gap that it closes."""
     return words(
-        "ledger.closer",
+        "ledger.closer" if item.closes else "ledger.closer_part",
         lever=lever_name(item.lever, words),
         step=step_text(item.lever, item.step, words),
         effect=difference(entry.target, item.effect, words),
-        needed=percent(item.needed, 0),
+        needed=percent(item.needed if item.closes else 1.0 / item.needed, 0),
     )
 
 
-def conflicts(entry: Entry, words: Texts) -> list[str]:
+def conflicts(entry: Entry, ledger: Ledger, words: Texts) -> list[str]:
     """Levers that help here and harm elsewhere, or the other way round."""
     known = read_targets()
     return [
         words(
             "ledger.conflict_helps" if item.helps else "ledger.conflict_harms",
-            lever=lever_name(item.lever, words),
+            lever=lever_moved(item.lever, ledger, words),
             effect=difference(entry.target, item.effect, words),
             other=item.other,
             other_effect=difference(known[item.other], item.other_effect, words),
