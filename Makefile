@@ -37,8 +37,19 @@ tests: $(V)/.stamp
 bench: $(V)/.stamp
 	@for file in benchmarks/bench_*.py; do echo "== $$file =="; $(BIN)/python $$file || exit 1; done
 
+# Other people's tools, in an environment of their own: users never need them.
+PEERS := .venv-peers
+bench-peers: $(PEERS)/.stamp
+	@for file in benchmarks/peers_*.py; do name=$${file##*/}; echo "== $$file =="; $(PEERS)/bin/python -m benchmarks.$${name%.py} || exit 1; done
+
+$(PEERS)/.stamp: pyproject.toml
+	@echo "== Setting up the environment of peers in $(PEERS) =="
+	@rm -rf $(PEERS) && $(PY) -m venv $(PEERS) && $(PEERS)/bin/python -m pip install -q --disable-pip-version-check -U "pip>=25.1"
+	@$(PEERS)/bin/python -m pip install -q --disable-pip-version-check --group peers -e .
+	@touch $@
+
 clean:
-	rm -rf $(V) .uv runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(V) $(PEERS) .uv runs .pytest_cache .mypy_cache .ruff_cache
 
 # The stamp is written last and the environment is made anew before, so that a set-up that was killed is no harm.
 $(V)/.stamp: requirements.lock pyproject.toml

@@ -307,6 +307,13 @@ def test_links_without_a_cost_function_are_refused(column: str, value: float) ->
         replace(problem, **{column: bad})
 
 
+@pytest.mark.parametrize("first", [-1, 15])
+def test_a_first_through_node_outside_the_network_is_refused(first: int) -> None:
+    problem, _, _ = random_case(2)
+    with pytest.raises(NetworkError, match=f"first_through_node: expected from 0 to 14.*got {first}"):
+        replace(problem, first_through_node=first)
+
+
 def test_a_state_of_other_links_is_refused() -> None:
     problem, zone_node, demand = random_case(2)
     state = settle(problem, zone_node, demand).state

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.tiny import tiny_city
+from transport_abm.core.errors import NetworkError
 from transport_abm.core.vocabulary import LinkClass, Period
 from transport_abm.networks.city import City
 from transport_abm.networks.roads.assignment import assign_roads, skim_roads
@@ -58,6 +59,31 @@ def test_links_closed_to_cars_keep_their_row_and_stay_empty(city: City, inputs: 
     later = road_problem(city, inputs, period=Period.AM, year=2025)
     opened = assign_roads(later, city.zones.node, demand, gap=1e-4, max_iterations=50, state=flows.state)
     assert opened.flow_pcuh[late == 2025].any() and not opened.flow_pcuh[8]
+
+
+def test_open_links_that_cannot_be_driven_are_named_all_at_once_and_closed_ones_may_be_anything(
+    city: City, inputs: YearInputs
+) -> None:
+    roads = city.roads
+    length, speed, capacity = roads.length_m.copy(), roads.free_speed_kmh.copy(), roads.capacity_pcuh.copy()
+    length[3], length[9], speed[5], capacity[7] = -1.0, np.nan, 0.0, np.inf
+    bad = replace(roads, length_m=length, free_speed_kmh=speed, capacity_pcuh=capacity)
+    with pytest.raises(NetworkError) as caught:
+        road_problem(replace(city, roads=bad), inputs, period=Period.AM, year=2020)
+    text = str(caught.value)
+    assert len(caught.value.faults) == 3
+    for words in (
+        "length_m, 2 links from row 3",
+        "free_speed_kmh, 1 links from row 5",
+        "capacity_pcuh, 1 links from row 7",
+    ):
+        assert words in text
+    drive = roads.drive.copy()
+    drive[[3, 5, 7, 9]] = False
+    problem = road_problem(
+        replace(city, roads=replace(bad, drive=drive)), inputs, period=Period.AM, year=2020
+    )
+    assert np.isinf(problem.free_time_s[[3, 5, 7, 9]]).all()
 
 
 def test_buses_take_room_on_their_links(city: City, inputs: YearInputs) -> None:

@@ -250,6 +250,8 @@ class Equilibrium:
         pair_of_path = np.repeat(np.arange(len(self.pair)), np.diff(self.paths.ptr))
         for k in range(len(self.classes)):
             group = int(self.group[k])
+            if not self.class_demand[k].any():
+                continue
             if (self.group == group).sum() == 1 and self.classes.pcu[k] == 1.0:
                 out[k, problem.order] = self.group_flow[group]
             else:

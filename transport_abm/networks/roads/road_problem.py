@@ -118,7 +118,7 @@ def beckmann_sum(problem: RoadProblem, flow_pcuh: F64) -> float:
     return float((free * (flow_pcuh + rise) + problem.fixed_cost_s * flow_pcuh).sum())
 
 
-def _first_bad(name: str, value: F64, good: NDArray[np.bool_], expected: str) -> list[Fault]:
+def first_bad(name: str, value: F64, good: NDArray[np.bool_], expected: str) -> list[Fault]:
     """One fault for a column with rows that are not good."""
     bad = np.flatnonzero(~good)
     if not len(bad):
@@ -139,23 +139,26 @@ def _faults(problem: RoadProblem) -> list[Fault]:
     ]
     if faults:
         return faults
+    if not 0 <= problem.first_through_node <= problem.n_nodes:
+        expected = f"from 0 to {problem.n_nodes}, the number of nodes"
+        faults.append(Fault(WHERE, "first_through_node", expected, str(problem.first_through_node)))
     for name in ("tail", "head"):
         node = np.asarray(getattr(problem, name))
         if node.dtype.kind not in "iu":
             faults.append(Fault(WHERE, name, "whole numbers", str(node.dtype)))
             continue
         inside = (node >= 0) & (node < problem.n_nodes)
-        faults += _first_bad(name, node, inside, f"a node from 0 to {problem.n_nodes - 1}")
+        faults += first_bad(name, node, inside, f"a node from 0 to {problem.n_nodes - 1}")
     with np.errstate(invalid="ignore"):
         time = problem.free_time_s
-        faults += _first_bad("free_time_s", time, time >= 0, "0 or more, or infinite (closed)")
+        faults += first_bad("free_time_s", time, time >= 0, "0 or more, or infinite (closed)")
         value = problem.capacity_pcuh
-        faults += _first_bad("capacity_pcuh", value, (value > 0) & np.isfinite(value), "more than 0")
+        faults += first_bad("capacity_pcuh", value, (value > 0) & np.isfinite(value), "more than 0")
         # Between 0 and 1 the cost of an empty link would rise infinitely fast.
         value = problem.bpr_power
         good = ((value >= 1) | (value == 0)) & np.isfinite(value)
-        faults += _first_bad("bpr_power", value, good, "0, or 1 or more")
+        faults += first_bad("bpr_power", value, good, "0, or 1 or more")
         for name in ("bpr_scale", "fixed_cost_s", "preload_pcuh"):
             value = getattr(problem, name)
-            faults += _first_bad(name, value, (value >= 0) & np.isfinite(value), "0 or more")
+            faults += first_bad(name, value, (value >= 0) & np.isfinite(value), "0 or more")
     return faults

@@ -12,10 +12,12 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from transport_abm.core.errors import Fault, NetworkError
 from transport_abm.core.vocabulary import LinkClass, Period
 from transport_abm.networks.city import F32, F64, I32, Bool, City, RoadNetwork
 from transport_abm.networks.roads.assignment import RoadProblem, skim_roads
 from transport_abm.networks.roads.connectors import Connectors
+from transport_abm.networks.roads.road_problem import first_bad
 from transport_abm.networks.transit.transit_service import line_headway_min, pattern_runs
 from transport_abm.policy.inputs import YearInputs, shipped_catalogue
 
@@ -60,6 +62,7 @@ def road_problem(
     """
     roads = city.roads
     is_open = roads.drive & (roads.open_year <= year)
+    _check_open(roads, is_open)
     scale = np.zeros(len(LinkClass))
     scale[list(CAR_CLASSES)] = inputs.array("roads.bpr_scale_{}", CAR_CLASSES)
     free_s = free_link_time_s(roads, inputs)
@@ -99,6 +102,20 @@ def free_link_time_s(roads: RoadNetwork, inputs: YearInputs) -> F64:
         driving_s = roads.length_m / roads.free_speed_kmh * 3.6
     time_s: F64 = driving_s + roads.length_m / 1000 * delay_s_km[roads.link_class]
     return time_s
+
+
+def _check_open(roads: RoadNetwork, is_open: Bool) -> None:
+    """Refuse open links without a length, speed or capacity; a speed of zero would close them without a word."""
+    faults: list[Fault | str] = []
+    for name, least, expected in (
+        ("length_m", 0.0, "0 or more on a link open to cars"),
+        ("free_speed_kmh", np.nextafter(0.0, 1.0), "more than 0 on a link open to cars"),
+        ("capacity_pcuh", np.nextafter(0.0, 1.0), "more than 0 on a link open to cars"),
+    ):
+        value = getattr(roads, name)
+        faults += first_bad(name, value, ~is_open | (np.isfinite(value) & (value >= least)), expected)
+    if faults:
+        raise NetworkError(faults)
 
 
 def bus_flow_pcuh(city: City, inputs: YearInputs, *, period: Period, year: int) -> F64:
