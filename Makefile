@@ -37,8 +37,18 @@ tests: $(V)/.stamp
 bench: $(V)/.stamp
 	@for file in benchmarks/bench_*.py; do echo "== $$file =="; $(BIN)/python $$file || exit 1; done
 
+# Peers have an environment of their own: users need none of them.
+bench-peers: $(V)/.stamp .venv-peers/.stamp
+	@$(BIN)/python -m benchmarks.bench_queue
+
+.venv-peers/.stamp: pyproject.toml
+	@echo "== Setting up the peers in .venv-peers =="
+	@rm -rf .venv-peers && $(PY) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install -q --disable-pip-version-check "pip>=25.1" && .venv-peers/bin/python -m pip install -q --group peers
+	@touch $@
+
 clean:
-	rm -rf $(V) .uv runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv-peers $(V) .uv runs .pytest_cache .mypy_cache .ruff_cache
 
 # The stamp is written last and the environment is made anew before, so that a set-up that was killed is no harm.
 $(V)/.stamp: requirements.lock pyproject.toml

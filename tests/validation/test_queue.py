@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from transport_abm.networks.roads.tntp import read_tntp_network, read_tntp_trips
 
 from tests.queue_case import CAR, RULES, chain, plans_of
 from transport_abm.networks.queues.day import run_day
@@ -13,7 +14,6 @@ from transport_abm.networks.queues.network import QueueNetwork, QueueRules, buil
 from transport_abm.networks.queues.plans import Plans, VehicleKinds, build_routes, round_packets
 from transport_abm.networks.queues.state import QueueState
 from transport_abm.networks.roads.hierarchy import build_hierarchy
-from transport_abm.networks.roads.tntp import read_tntp_network, read_tntp_trips
 
 TNTP = Path(__file__).resolve().parents[3] / "shared" / "data" / "tntp"
 PATIENT = QueueRules(jam_spacing_m=7.5, wave_kmh=18.0, storage_power=1.0, stuck_wait_s=10**6)
