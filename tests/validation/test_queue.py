@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from transport_abm.networks.roads.tntp import read_tntp_network, read_tntp_trips
 
 from tests.queue_case import CAR, RULES, chain, plans_of
+from transport_abm.networks.formats.tntp import read_tntp_network, read_tntp_trips
 from transport_abm.networks.queues.day import run_day
 from transport_abm.networks.queues.network import QueueNetwork, QueueRules, build_queue_network
 from transport_abm.networks.queues.plans import Plans, VehicleKinds, build_routes, round_packets
