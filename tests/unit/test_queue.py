@@ -150,6 +150,18 @@ def test_charges_are_paid_by_bin_and_class() -> None:
     np.testing.assert_array_equal(day.charged[:3, 0], [3, 3, 0])
 
 
+def test_mean_times_are_of_those_that_have_left_the_link() -> None:
+    network = chain([100.0] * 2, 10.0, [1800.0, 360.0])
+    kinds = VehicleKinds(np.zeros(1, np.int8), np.ones(1), np.array([3], np.int32))
+    plans, routes = plans_of([[0, 1]] * 3, [890.0, 890.0, 895.0], kinds)
+    day = run_day(network, plans, routes, end_h=1, until_s=935)
+    # Three vehicles a packet: 6 s of headway on the first link, 30 s on the second.
+    np.testing.assert_allclose(day.mean_time_s(network)[0], [(10 + 16 + 17) / 3, 10.0])
+    np.testing.assert_allclose(day.mean_time_s(network)[1:, :], 10.0)
+    full = run_day(network, plans, routes, end_h=1, state=day.state)
+    np.testing.assert_allclose(full.mean_time_s(network)[1], [10.0, (10 + 34 + 58) / 3])
+
+
 def test_a_charge_that_does_not_fit_is_refused() -> None:
     network = chain([100.0], 10.0, [1800.0])
     bad = EntryCharge(np.array([3], np.int16), np.full((7, 1), -1.0))

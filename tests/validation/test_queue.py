@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from tests.queue_case import CAR, RULES, chain, plans_of
+from transport_abm.networks.formats.tntp import read_tntp_network, read_tntp_trips
 from transport_abm.networks.queues.day import run_day
 from transport_abm.networks.queues.network import QueueNetwork, QueueRules, build_queue_network
 from transport_abm.networks.queues.plans import Plans, VehicleKinds, build_routes, round_packets
 from transport_abm.networks.queues.state import QueueState
 from transport_abm.networks.roads.hierarchy import build_hierarchy
-from transport_abm.networks.roads.tntp import read_tntp_network, read_tntp_trips
 
 TNTP = Path(__file__).resolve().parents[3] / "shared" / "data" / "tntp"
 PATIENT = QueueRules(jam_spacing_m=7.5, wave_kmh=18.0, storage_power=1.0, stuck_wait_s=10**6)

@@ -16,6 +16,7 @@ from transport_abm.core.errors import Fault, NetworkError
 from transport_abm.networks.city import F64, I32, I64
 from transport_abm.networks.queues.charges import EntryCharge, check_charge
 from transport_abm.networks.queues.kernels_day import run
+from transport_abm.networks.queues.kernels_detours import count_present
 from transport_abm.networks.queues.kernels_links import CS
 from transport_abm.networks.queues.kernels_moves import Rules
 from transport_abm.networks.queues.network import WHERE, QueueNetwork
@@ -70,9 +71,13 @@ class QueueDay:
         F64
             Shape (bins, links).
         """
+        left = self.entered.astype(np.int64)
+        present = np.zeros_like(left)
+        count_present(self.state.links, self.state.weight, self.bin_min * 60 * CS, present)
+        left -= present
         with np.errstate(invalid="ignore", divide="ignore"):
-            mean = self.time_s / self.entered
-        return np.where((self.entered > 0) & (self.time_cs > 0), mean, network.free_time_s)
+            mean = self.time_s / left
+        return np.where(left > 0, mean, network.free_time_s)
 
 
 def run_day(

@@ -51,6 +51,17 @@ def find_vehicles(links):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def count_present(links, weights, bin_cs, out):  # type: ignore[no-untyped-def]
+    """Add the real vehicles that are on each link to ``out``, int64[bins, links], by their bin of entry."""
+    record, ring = links.record, links.ring
+    for link in range(len(links.wait_first)):
+        for i in range(record[link * WORDS + COUNT]):
+            at = entry_of(record, link, i)
+            came = ring[at + TIME] - record[link * WORDS + FREE]
+            out[came // bin_cs, link] += weights[ring[at + WORD] >> KIND]
+
+
+@kernel
 def set_ways(links, wheel, trips, counts, way_of, indptr, first, on_road):  # type: ignore[no-untyped-def]
     """New ways for vehicles on the road; the others are left to the caller.
 

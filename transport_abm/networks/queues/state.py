@@ -66,6 +66,8 @@ class QueueState:
     departure_cs: I32
     arrival_cs: I32
     detour: I32
+    weight: I32
+    """By kind: real vehicles in a simulated one."""
     shape: tuple[int, ...] = field(default=())
     """Links, vehicles, legs, places in routes, seconds of the day, minutes of a bin: what it belongs to."""
 
@@ -200,6 +202,7 @@ def build_state(
         departure_cs=none,
         arrival_cs=none.copy(),
         detour=np.zeros(0, np.int32),
+        weight=np.asarray(plans.kinds.weight, np.int32),
         shape=(n, plans.n_vehicles, plans.n_legs, len(routes.link), end_s, bin_min),
     )
 
