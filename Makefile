@@ -39,7 +39,8 @@ bench: $(V)/.stamp
 
 # Other people's tools, in an environment of their own: users never need them.
 PEERS := .venv-peers
-bench-peers: $(PEERS)/.stamp
+bench-peers: $(V)/.stamp $(PEERS)/.stamp
+	@$(BIN)/python -m benchmarks.bench_queue
 	@for file in benchmarks/peers_*.py; do name=$${file##*/}; echo "== $$file =="; $(PEERS)/bin/python -m benchmarks.$${name%.py} || exit 1; done
 
 $(PEERS)/.stamp: pyproject.toml

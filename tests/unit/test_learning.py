@@ -1,4 +1,4 @@
-"""Drivers who learn their routes: nobody is lost, nobody moves in an equilibrium, and days lead there."""
+"""What drivers expect of roads: told by days, never below what nobody has to learn; routes that follow; the gap of a day."""
 
 from __future__ import annotations
 
@@ -9,113 +9,132 @@ from hypothesis import strategies as st
 
 from tests.validation.test_equilibrium import braess
 from transport_abm.core.errors import NetworkError
-from transport_abm.networks.road_rungs import PeriodTraffic, load_volume_delay
 from transport_abm.networks.roads.assignment import assign_roads, link_time_s
-from transport_abm.networks.roads.kernels_assignment import Paths, load_paths
-from transport_abm.networks.roads.kernels_learning import switch_routes
-from transport_abm.networks.roads.learning import add_missing_routes, learn_routes
+from transport_abm.networks.roads.learning import expected_problem, first_expectation, learn, route_gap
 from transport_abm.networks.roads.road_classes import one_class
 from transport_abm.networks.roads.road_problem import RoadProblem
-from transport_abm.networks.roads.road_state import RoadState
+from transport_abm.networks.roads.volume_delay import load_volume_delay
 
 DEMAND = np.array([[0.0, 6.0], [0.0, 0.0]])
 ZONES = np.array([0, 1], np.int32)
 FREE_S = 1e-9
 """Free time that the links of Braess have instead of none."""
-HOW = {"rate": 0.3, "least_share": 0.0, "tolerance": 1e-6}
+POWER = 6.0
 
 
-def loaded(problem: RoadProblem, state: RoadState) -> np.ndarray:
-    """Flow by link of the routes of a state."""
-    flow, by_link = np.empty(problem.n_links), np.empty(problem.n_links)
-    amount = state.paths.flow * np.repeat(DEMAND.ravel()[state.pair], np.diff(state.paths.ptr))
-    load_paths(state.paths._replace(flow=amount), flow)
-    by_link[problem.order] = flow
-    return by_link
+def links(free_s: list[float], capacity: list[float]) -> RoadProblem:
+    """Links side by side between two nodes."""
+    n = len(free_s)
+    nothing = np.zeros(n)
+    return RoadProblem(
+        tail=np.zeros(n, np.int32), head=np.ones(n, np.int32), n_nodes=2, free_time_s=np.array(free_s),
+        capacity_pcuh=np.array(capacity), bpr_scale=nothing, bpr_power=np.ones(n), fixed_cost_s=nothing,
+        preload_pcuh=nothing,
+    )  # fmt: skip
 
 
-def first(problem: RoadProblem) -> RoadState:
-    """All drivers on the way that is cheapest when roads are empty."""
-    return assign_roads(problem, ZONES, DEMAND, gap=1e-9, max_iterations=1).state
+def test_what_a_day_told_is_expected_at_the_same_flow() -> None:
+    """With all weight on the day, the expected time at the day's flow is the time that the day took."""
+    roads = links([60.0, 100.0], [1000.0, 500.0])
+    least = first_expectation(roads, np.ones(2, bool), delay_s=30.0)
+    expected = expected_problem(roads, least, roads.capacity_pcuh, power=POWER)
+    flow, time = np.array([1200.0, 400.0]), np.array([400.0, 180.0])
+    after = learn(least, expected, flow, time, least=least, power=POWER, weight=1.0)
+    again = expected_problem(roads, after, roads.capacity_pcuh, power=POWER)
+    np.testing.assert_allclose(link_time_s(again, flow), time, rtol=1e-12)
 
 
-@pytest.mark.parametrize("bridge", [True, False])
-def test_days_of_learning_lead_to_the_equilibrium_of_braess(bridge: bool) -> None:
-    """V-05 by another way: 92 for everybody with the bridge, 83 without."""
-    problem = braess(bridge=bridge)
-    state, gap = first(problem), 1.0
-    for _ in range(300):
-        time = link_time_s(problem, loaded(problem, state))
-        learnt = learn_routes(problem, time, ZONES, DEMAND[None], one_class(problem), state, **HOW)
-        state, gap = learnt.state, learnt.relative_gap
-    flow = loaded(problem, state)
-    used = flow > 0
-    total = float(flow[used] @ link_time_s(problem, flow)[used])
-    assert gap < 1e-4
-    assert total / 6.0 == pytest.approx(92.0 if bridge else 83.0, rel=1e-4)
+def test_an_unknown_link_costs_its_delay_at_capacity() -> None:
+    roads = links([60.0, 100.0], [1000.0, 500.0])
+    least = first_expectation(roads, np.array([True, False]), delay_s=30.0)
+    expected = expected_problem(roads, least, roads.capacity_pcuh, power=POWER)
+    np.testing.assert_allclose(link_time_s(expected, roads.capacity_pcuh), [90.0, 100.0])
+    np.testing.assert_allclose(link_time_s(expected, 2.0 * roads.capacity_pcuh), [60.0 + 64 * 30.0, 100.0])
 
 
-def test_nobody_moves_in_an_equilibrium() -> None:
-    problem = braess(bridge=True)
-    flows = assign_roads(problem, ZONES, DEMAND, gap=1e-12, max_iterations=100)
-    learnt = learn_routes(problem, flows.time_s, ZONES, DEMAND[None], one_class(problem), flows.state, **HOW)
-    assert learnt.relative_gap == pytest.approx(0.0, abs=1e-9)
-    np.testing.assert_allclose(loaded(problem, learnt.state), flows.flow_pcuh, atol=1e-8)
+@given(st.floats(0.0, 3.0), st.floats(1.0, 50.0), st.floats(0.0, 1.0))
+def test_expectations_lie_between_the_old_one_and_what_the_day_told(
+    load: float, slow: float, weight: float
+) -> None:
+    roads = links([60.0], [1000.0])
+    least = first_expectation(roads, np.ones(1, bool), delay_s=30.0)
+    old = 5.0 * least
+    expected = expected_problem(roads, old, roads.capacity_pcuh, power=POWER)
+    day = (np.array([load * 1000.0]), np.array([60.0 * slow]))
+    told = learn(old, expected, *day, least=least, power=POWER, weight=1.0)
+    after = learn(old, expected, *day, least=least, power=POWER, weight=weight)
+    assert told[0] >= least[0] * (1 - 1e-12)
+    low, high = sorted((old[0], told[0]))
+    assert low * (1 - 1e-9) <= after[0] <= high * (1 + 1e-9)
+
+
+def test_days_of_queues_lead_to_equal_times() -> None:
+    """Two ways that queue as bottlenecks do, t = t0 + T / 2 (x / C - 1): learning splits trips until both take as long.
+
+    By hand: 3,000 trips/h over two hours on capacities of 1,000 and 800, both ways of 600 s. Equal times need equal loads.
+    """
+    roads = links([600.0, 600.0], [1000.0, 800.0])
+    demand = np.array([[0.0, 3000.0], [0.0, 0.0]])
+    least = first_expectation(roads, np.ones(2, bool), delay_s=30.0)
+    expectation, state = least, None
+    for day in range(1, 41):
+        expected = expected_problem(roads, expectation, roads.capacity_pcuh, power=POWER)
+        flows = assign_roads(expected, ZONES, demand, gap=1e-6, max_iterations=20, state=state)
+        state = flows.state
+        time = 600.0 + 3600.0 * np.maximum(flows.flow_pcuh / roads.capacity_pcuh - 1.0, 0.0)
+        gap, _ = route_gap(roads, time, ZONES, demand[None], one_class(roads), state)
+        expectation = learn(
+            expectation, expected, flows.flow_pcuh, time, least=least, power=POWER, weight=1.0 / min(day, 3)
+        )
+    np.testing.assert_allclose(flows.flow_pcuh, [3000 / 1.8, 3000 * 0.8 / 1.8], rtol=1e-3)
+    assert gap < 1e-3
 
 
 def test_the_gap_is_what_drivers_could_save() -> None:
-    """All six on the bridge at times 60 + 10 + 60 + bridge; the direct ways at those times are cheaper."""
+    """All six on the bridge at times 60, 60 and 16; the direct ways at those times take 110."""
     problem = braess(bridge=True)
-    state = first(problem)
-    time = link_time_s(problem, loaded(problem, state))
-    learnt = learn_routes(problem, time, ZONES, DEMAND[None], one_class(problem), state, **HOW)
-    spent = 60.0 + 60.0 + 16.0
-    least = 60.0 + 50.0
-    assert learnt.relative_gap == pytest.approx((spent - least) / spent, abs=FREE_S)
+    state = assign_roads(problem, ZONES, DEMAND, gap=1e-9, max_iterations=1).state
+    time = np.array([60.0, 50.0, 50.0, 60.0, 16.0])
+    order = np.lexsort((problem.head, problem.tail))
+    names = {(0, 2): 60.0, (0, 3): 50.0, (2, 1): 50.0, (3, 1): 60.0, (2, 3): 16.0}
+    time = np.array([names[int(a), int(b)] for a, b in zip(problem.tail, problem.head, strict=True)])
+    assert len(order) == len(time)
+    gap, spent = route_gap(problem, time, ZONES, DEMAND[None], one_class(problem), state)
+    assert spent == pytest.approx(6 * 136.0)
+    assert gap == pytest.approx((136.0 - 110.0) / 136.0, abs=FREE_S)
 
 
-@given(st.lists(st.floats(0, 100), min_size=2, max_size=8), st.data(), st.floats(0.05, 5), st.floats(0, 0.2))
-def test_switching_keeps_the_drivers_of_a_pair(
-    flow: list[float], data: st.DataObject, rate: float, least: float
-) -> None:
-    n = len(flow)
-    cost = np.array(data.draw(st.lists(st.floats(0.1, 1e4), min_size=n, max_size=n)))
-    paths = Paths(
-        np.array([0, n], np.int64), np.array(flow), np.arange(n + 1, dtype=np.int64), np.arange(n, dtype=np.int32)
-    )  # fmt: skip
-    switch_routes(paths, cost, rate, least)
-    assert (paths.flow >= 0).all()
-    assert paths.flow.sum() == pytest.approx(sum(flow), rel=1e-12, abs=1e-9)
-    # Costs never rise for those who move, and of two routes the dearer loses the larger share.
-    assert float(paths.flow @ cost) <= float(np.array(flow) @ cost) * (1 + 1e-9) + 1e-9
-
-
-def test_new_pairs_get_a_route_and_the_others_keep_theirs() -> None:
+def test_an_equilibrium_leaves_nothing_to_save() -> None:
     problem = braess(bridge=True)
-    flows = assign_roads(problem, ZONES, DEMAND, gap=1e-9, max_iterations=50)
-    empty = assign_roads(problem, ZONES, np.zeros((2, 2)), gap=1e-9, max_iterations=1).state
-    new = add_missing_routes(problem, problem.free_time_s, ZONES, DEMAND[None], one_class(problem), empty)
-    assert new.n_paths == 1 and new.paths.flow.tolist() == [1.0]
-    kept = add_missing_routes(problem, problem.free_time_s, ZONES, DEMAND[None], one_class(problem), flows.state)
-    np.testing.assert_allclose(kept.paths.flow, flows.state.paths.flow, rtol=1e-15)
+    flows = assign_roads(problem, ZONES, DEMAND, gap=1e-12, max_iterations=100)
+    gap, _ = route_gap(problem, flows.time_s, ZONES, DEMAND[None], one_class(problem), flows.state)
+    assert gap == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_pair_without_a_way_is_named() -> None:
     problem = braess(bridge=True)
-    closed = np.full(problem.n_links, np.inf)
+    state = assign_roads(problem, ZONES, DEMAND, gap=1e-9, max_iterations=1).state
     with pytest.raises(NetworkError, match="no way"):
-        learn_routes(problem, closed, ZONES, DEMAND[None], one_class(problem), first(problem), **HOW)
+        route_gap(problem, np.full(problem.n_links, np.inf), ZONES, DEMAND[None], one_class(problem), state)
 
 
 def test_volume_delay_days_average_their_flows() -> None:
     """Day one is the cheapest way of empty roads; day two averages it with the cheapest way at its times."""
     problem = braess(bridge=True)
-    traffic = PeriodTraffic(problem, one_class(problem), DEMAND[None], 1.0, np.zeros(problem.n_links), problem.free_time_s.copy())
-    load_volume_delay(traffic, ZONES, day=1)
-    one = traffic.flow_pcuh.copy()
-    np.testing.assert_allclose(one, loaded(problem, first(problem)))
-    np.testing.assert_allclose(traffic.time_s, link_time_s(problem, one))
-    load_volume_delay(traffic, ZONES, day=2)
+    one = load_volume_delay(
+        problem,
+        ZONES,
+        DEMAND[None],
+        one_class(problem),
+        np.zeros(problem.n_links),
+        problem.free_time_s,
+        day=1,
+    )
+    assert one.flow_pcuh.sum() == pytest.approx(18.0) and one.relative_gap == np.inf
+    np.testing.assert_allclose(one.time_s, link_time_s(problem, one.flow_pcuh))
+    two = load_volume_delay(
+        problem, ZONES, DEMAND[None], one_class(problem), one.flow_pcuh, one.time_s, day=2
+    )  # fmt: skip
     # 60 + 60 + 16 on the bridge, 110 on either direct way: the other half goes there.
-    assert traffic.flow_pcuh.sum() == pytest.approx(0.5 * 18 + 0.5 * 12)
-    assert traffic.gap == pytest.approx((136 - 110) / 136)
+    assert two.flow_pcuh.sum() == pytest.approx(0.5 * 18 + 0.5 * 12)
+    assert two.relative_gap == pytest.approx((136 - 110) / 136)

@@ -11,40 +11,50 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transport_abm.core.draws import Stream, stream_key, uniform
-from transport_abm.core.vocabulary import Period
+from transport_abm.core.vocabulary import PERIOD_HOURS, Period
 from transport_abm.networks.queues.vehicles import (
     DAY_START_H,
     Packets,
     draw_packets,
     hour_of_day,
-    period_hours,
 )
+from transport_abm.networks.simulated_day import SLICES, slice_share
 from transport_abm.policy.inputs import year_inputs
 
 GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 INPUTS = year_inputs(2020)
 
 
-def drawn(demand: list[float], period: Period = Period.AM, *, seed: int = 1, paths: int = 2) -> Packets:
+AM = SLICES.index((Period.AM, (7, 8)))
+
+
+def drawn(demand: list[float], number: int = AM, *, seed: int = 1, paths: int = 2) -> Packets:
     """Packets of pairs with two routes, of which the first takes 0.7."""
     n = len(demand)
     share = np.tile([0.7, 0.3] if paths == 2 else [1.0], n)
     return draw_packets(
-        period, INPUTS, np.arange(n, dtype=np.int64) * 17, np.array(demand), np.arange(n + 1, dtype=np.int64) * paths,
-        share, seed=seed,
+        SLICES[number][1], INPUTS, np.arange(n, dtype=np.int64) * 17, np.array(demand), np.arange(n + 1, dtype=np.int64) * paths,
+        share, seed=seed, number=number,
     )  # fmt: skip
 
 
-def test_hours_of_the_periods_make_up_the_day_once() -> None:
-    hours = [hour for period in Period for hour in period_hours(period)]
+def test_slices_make_up_the_day_once_and_each_lies_in_its_period() -> None:
+    hours = [hour for _, part in SLICES for hour in part]
     assert sorted(hours) == list(range(24))
-    assert hour_of_day(DAY_START_H) == 0 and hour_of_day(3) == 23
+    assert [hour_of_day(hour) for hour in hours] == list(range(24))
+    assert hour_of_day(DAY_START_H) == 0
+    for period, part in SLICES:
+        first, last = PERIOD_HOURS[period]
+        assert all(first <= hour < last or first <= hour + 24 < last for hour in part)
 
 
 @pytest.mark.parametrize("period", Period)
-def test_shares_of_the_hours_add_up_in_each_period(period: Period) -> None:
-    total = sum(INPUTS[f"departures.hour_{hour:02d}"] for hour in period_hours(period))
-    assert total == pytest.approx(1.0, abs=1e-12)
+def test_shares_of_the_hours_and_of_the_slices_add_up_in_each_period(period: Period) -> None:
+    own = [part for p, part in SLICES if p is period]
+    assert sum(INPUTS[f"departures.hour_{hour:02d}"] for part in own for hour in part) == pytest.approx(
+        1.0, abs=1e-12
+    )
+    assert sum(slice_share(part, period, INPUTS) for part in own) == pytest.approx(1.0, abs=1e-12)
 
 
 def test_rounding_keeps_the_demand_on_average() -> None:
@@ -56,14 +66,15 @@ def test_rounding_keeps_the_demand_on_average() -> None:
     assert len(drawn([0.0] * 50)) == 0
 
 
-@pytest.mark.parametrize("period", Period)
-def test_departures_follow_the_shares_of_the_hours(period: Period) -> None:
+@pytest.mark.parametrize("number", range(len(SLICES)))
+def test_departures_follow_the_shares_of_the_hours(number: int) -> None:
     """Stratified draws miss each hour's share by one packet at most."""
     n = 1000
-    packets = drawn([float(n)], period, paths=1)
+    packets = drawn([float(n)], number, paths=1)
+    share = {hour: INPUTS[f"departures.hour_{hour:02d}"] for hour in SLICES[number][1]}
     found = np.bincount(packets.depart_s // 3600, minlength=24)
     for hour in range(24):
-        asked = INPUTS[f"departures.hour_{hour:02d}"] * n if hour in period_hours(period) else 0.0
+        asked = n * share.get(hour, 0.0) / sum(share.values())
         assert abs(found[hour_of_day(hour)] - asked) <= 1.0 + 1e-9
 
 
@@ -78,7 +89,7 @@ def test_draws_are_those_of_the_slow_twin() -> None:
     demand = [0.4, 2.6, 7.0, 1.5]
     packets = drawn(demand)
     address = np.arange(4) * 17
-    u, a, b = (uniform(1, Stream.DEPARTURE, address, int(Period.AM), k) for k in range(3))
+    u, a, b = (uniform(1, Stream.DEPARTURE, address, AM, k) for k in range(3))
     rows = []
     for pair in range(4):
         n = math.floor(demand[pair] + u[pair])

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from transport_abm.core.vocabulary import Period
-from transport_abm.networks.city import F32, F64, City
+from transport_abm.networks.city import F32, F64, I32, City
 from transport_abm.networks.each_period import each_of
 from transport_abm.networks.level_of_service import BARRED_MIN, CAR_MIN, OIL_MIN
 from transport_abm.networks.road_users import (
@@ -201,18 +201,22 @@ def skim_cars(
     length_m = np.concatenate([way_m, np.zeros(problem.n_links - len(way_m))])
     attributes = np.stack([time_s, length_m, rules.charged.astype(np.float64)])
 
-    def skim(user: RoadUser, entry_cny: float) -> F32:
-        zone_node = np.arange(len(city.zones), dtype=np.int32)
-        _, car_s, car_m, entries = skim_roads(problem, time_s + fixed_s[user], zone_node, attributes)
-        fill_intrazonal(city, car_s, car_m, entries, inputs)
+    def skim(user: RoadUser, entry_cny: float, among: I32) -> F32:
+        _, car_s, car_m, entries = skim_roads(problem, time_s + fixed_s[user], among, attributes)
+        if len(among) == len(city.zones):
+            fill_intrazonal(city, car_s, car_m, entries, inputs)
         # A way that weaves along the border of the area enters it once in law.
         entered = np.where(np.isfinite(entries), np.minimum(entries, 1.0), 0.0)
         return np.stack([car_s / 60.0, car_m / 1000.0, entered * np.float32(entry_cny)], axis=-1)
 
     free, oil, barred = (slice(first, first + 3) for first in (CAR_MIN, OIL_MIN, BARRED_MIN))
-    fresh[..., free] = skim(RoadUser.NEV_CAR, charge)
-    fresh[..., oil] = skim(RoadUser.OIL_CAR, charge + lez) if lez > 0 else fresh[..., free]
+    every = np.arange(len(city.zones), dtype=np.int32)
+    fresh[..., free] = skim(RoadUser.NEV_CAR, charge, every)
+    fresh[..., oil] = skim(RoadUser.OIL_CAR, charge + lez, every) if lez > 0 else fresh[..., free]
     fresh[..., barred] = fresh[..., oil]
-    if is_day(period) and inputs["tail_number.day_count"] > 0 and rules.bypass.any():
-        around = skim(RoadUser.OIL_CAR_BARRED, charge + lez)
+    # Only trips among zones outside the ring can be those of barred cars.
+    outside = np.flatnonzero(rules.bypass.any(axis=0) | rules.bypass.any(axis=1)).astype(np.int32)
+    if is_day(period) and inputs["tail_number.day_count"] > 0 and len(outside):
+        around = np.zeros((*rules.bypass.shape, 3), np.float32)
+        around[np.ix_(outside, outside)] = skim(RoadUser.OIL_CAR_BARRED, charge + lez, outside)
         fresh[rules.bypass, barred] = around[rules.bypass]
