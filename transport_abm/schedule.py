@@ -209,7 +209,8 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
     for item in YEAR:
         say(item.process, 0.0)
         run_step(item, available, check)
-    most = int(inputs["traffic.first_iterations" if first else "traffic.later_iterations"])
+    whose, what = ("learning", "days") if world.travel.rung == "L2" else ("traffic", "iterations")
+    most = int(inputs[f"{whose}.{'first' if first else 'later'}_{what}"])
 
     def travel_again(done: float, tours_too: bool) -> NDArray[np.int32]:
         # Destinations look at the travel times of the year before; the first year has none but its own.

@@ -18,6 +18,8 @@ COSTS = ("seconds", "set_up_s", "peak_gb")
 """Rows of the table that are no outcomes."""
 SMALL = 0.02
 """Differences of times and hours below this share are not spoken of [1]."""
+PLAIN = (("gap", "excess"), ("gap", "iterations"))
+"""Rows that are numbers and no shares."""
 PARTS = ("free", "below", "near")
 
 
@@ -40,7 +42,8 @@ def ladder_rows(runs: Sequence[RungRun], words: Texts) -> list[tuple[str, ...]]:
     rows = []
     for row in table.to_dict("records"):
         values = [float(row[run.rung]) for run in runs]
-        how = form(str(row["unit"]), values, words)
+        plain_number = (row["outcome"], row["class"]) in PLAIN
+        how = form("" if plain_number else str(row["unit"]), values, words)
         rows.append((_name(str(row["outcome"]), str(row["class"]), words), how.unit, *map(how, values)))
     return rows
 
@@ -80,6 +83,9 @@ def explain(runs: Sequence[RungRun], words: Texts) -> list[str]:
             if total > 0 and abs(change[part]) > SMALL * total:
                 share = percent(change[part] / total, 0, sign=True)
                 said.append(words(f"ladder.hours.{part}", **names, share=share))
+                reason = f"ladder.hours.{part}.{high.rung}"
+                if words.has(reason):
+                    said[-1] += words.gap + words(reason)
         said.append(
             words(
                 "ladder.choices", **names,
