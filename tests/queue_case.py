@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -71,8 +71,9 @@ def random_case(seed: int, n_nodes: int, n_links: int, n_vehicles: int, *, jam: 
     )
     capacity = rng.uniform(60, 400, n_links) if jam else rng.uniform(300, 8000, n_links)
     network = build_queue_network(
-        tail, head, n_nodes, length, free, capacity, rng.integers(1, 4, n_links).astype(float), rules=RULES
-    )
+        tail, head, n_nodes, length, free, capacity, rng.integers(1, 4, n_links).astype(float),
+        rules=replace(RULES, stuck_wait_s=int(rng.choice([5, 30, 600]))),
+    )  # fmt: skip
     leaving = [np.flatnonzero(tail == node) for node in range(n_nodes)]
     routes = []
     for _ in range(int(rng.integers(1, 40))):

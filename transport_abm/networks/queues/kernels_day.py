@@ -133,17 +133,17 @@ def run_events(links, trips, rules, counts, wheel):  # type: ignore[no-untyped-d
                 break
         for k in range(clock[AT], clock[TAKEN]):
             # What later events will touch, a step at a time: each step needs what the one before it has fetched.
-            soon = np.int64(batch[k + 24])
+            soon = np.int64(batch[k + 20])
             ask(record_at, (soon ^ (soon >> 63)) * 64)
-            soon = np.int64(batch[k + 16])
+            soon = np.int64(batch[k + 13])
             soon ^= soon >> 63
             ask(ring_at, entry_of(record, soon, 0) * 4)
             ask(ring_at, entry_of(record, soon, 1) * 4)
-            soon = np.int64(batch[k + 8])
+            soon = np.int64(batch[k + 7])
             at = entry_of(record, soon ^ (soon >> 63), 0)
             ask(record_at, (np.int64(ring[at + WORD]) & LINK) * 64)
             ask(route_at, np.int64(ring[at + PLACE]) * 4 + 8)
-            soon = np.int64(batch[k + 4])
+            soon = np.int64(batch[k + 3])
             soon = np.int64(ring[entry_of(record, soon ^ (soon >> 63), 0) + WORD]) & LINK
             if soon != LINK:
                 ask(ring_at, entry_of(record, soon, record[soon * WORDS + COUNT]) * 4)
