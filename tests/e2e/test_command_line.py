@@ -115,7 +115,11 @@ def test_a_run_prints_its_targets_and_leaves_a_whole_directory(
     results = Results.load(folder)
     assert results.years == [2024, 2025]
     # The published totals are those of 2020; so small a city buys no sanitation vehicle in two years.
-    assert set(OUTCOMES) - set(results.table["outcome"]) <= {"co2_published", "sanitation_new_nev_share"}
+    assert set(OUTCOMES) - set(results.table["outcome"]) <= {
+        "co2_published",
+        "queue",
+        "sanitation_new_nev_share",
+    }
     assert set(results.table["outcome"]) <= set(OUTCOMES)
     assert results.manifest["scenario"]["city"] == "tiny"
     assert folder.name == f"baseline-r0-{results.manifest['run'][:8]}"
@@ -196,7 +200,7 @@ def test_a_report_is_one_page_in_either_language(
     assert done.returncode == DONE, done.stderr
     text = page.read_text(encoding="utf-8")
     assert text.lstrip().lower().startswith("<!doctype html>")
-    assert ("绿色出行" in text) == (language == "zh")
+    assert ("结果" in text) == (language == "zh")
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ def test_a_lever_set_twice_is_refused() -> None:
         ('name = "s"\nseed = "1"', "seed: expected a valid integer"),
         ('name = "s"\nyears = [2020]', "years"),
         ('name = "s"\nyears = 2020-01-01', "years"),
-        ('name = "s"\ntraffic = "L2"', "traffic: expected 'L1'"),
+        ('name = "s"\ntraffic = "L3"', "traffic: expected 'L0', 'L1' or 'L2'"),
         ('name = "s"\nlevers = 3', "levers"),
         ('name = "s"\nlevers = [3]', "levers[0]"),
         ('name = "s"\nparameters = [1]', "parameters"),

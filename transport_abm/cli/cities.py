@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from transport_abm.cli.city_table import comparison, comparison_rows, comparison_text, finding_text, info_rows
 from transport_abm.cli.main import app
@@ -227,7 +226,7 @@ def _note(text: str) -> None:
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> None:
     """A table of cells as they are."""
-    print_table("", columns, [[escape(cell) for cell in row] for row in rows], right)
+    print_table("", columns, rows, right)
 
 
 @cities.command("fit")

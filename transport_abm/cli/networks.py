@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from transport_abm.cli.city_table import finding_text
 from transport_abm.cli.main import app
@@ -286,4 +285,4 @@ def _shown(value: Any) -> str:
 
 def _print(rows: list[tuple[str, str]], language: Language) -> None:
     """A table of two columns, cells as they are: names in files may hold brackets."""
-    print_table("", (word("what", language), word("value", language)), [(a, escape(b)) for a, b in rows])
+    print_table("", (word("what", language), word("value", language)), rows)

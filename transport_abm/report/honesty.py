@@ -292,7 +292,7 @@ def source_section(reading: Reading, words: Texts, notes: list[str], credit: str
         ),
         (
             words("source.traffic"),
-            words(f"source.traffic.{case['traffic']}") if case.get("traffic") else "-",
+            _traffic(str(case.get("traffic", "-")), words),
         ),
         (words("source.code"), el("code", str(manifest.get("code", "-")))),
         (
@@ -311,6 +311,12 @@ def source_section(reading: Reading, words: Texts, notes: list[str], credit: str
     ]
     listed = el("dl", *(el("dt", name) + el("dd", value) for name, value in rows), class_="facts")
     return section("source", words, *(el("p", note) for note in notes), listed)
+
+
+def _traffic(rung: str, words: Texts) -> str:
+    """Model of road traffic; what no version knows stays as it is."""
+    key = f"source.traffic.{rung}"
+    return words(key) if words.has(key) else rung
 
 
 def _meta_name(key: str, words: Texts) -> str:
