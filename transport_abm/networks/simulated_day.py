@@ -19,8 +19,13 @@ from transport_abm.networks.queues.kernels_links import CS
 from transport_abm.networks.queues.network import QueueNetwork, build_queue_network, queue_rules
 from transport_abm.networks.queues.plans import Plans, Routes, VehicleKinds, build_routes
 from transport_abm.networks.queues.vehicles import draw_packets, hour_of_day
-from transport_abm.networks.roads.assignment import assign_roads
-from transport_abm.networks.roads.learning import expected_problem, first_expectation, learn, route_gap
+from transport_abm.networks.roads.learning import (
+    expected_problem,
+    expected_routes,
+    first_expectation,
+    learn,
+    route_gap,
+)
 from transport_abm.networks.roads.road_classes import RoadClasses
 from transport_abm.networks.roads.road_problem import RoadProblem
 from transport_abm.networks.roads.road_state import RoadState
@@ -143,13 +148,11 @@ def find_routes(part: Slice, queue: QueueNetwork, zone_node: I32, inputs: YearIn
     if part.expectation is None:
         part.expectation = _least_expectation(part, queue.n_links, inputs)
     hourly = [inputs[f"departures.hour_{hour:02d}"] for hour in part.hours]
-    flows = assign_roads(
-        _expected(part, queue, inputs), zone_node, part.demand * (max(hourly) / sum(hourly)),
-        gap=inputs["learning.route_gap"],
-        max_iterations=int(inputs["learning.first_sweeps" if part.state is None else "learning.later_sweeps"]),
-        state=part.state, classes=part.classes,
+    sweeps = inputs["learning.first_sweeps" if part.state is None else "learning.later_sweeps"]
+    part.state, part.wanted_pcuh = expected_routes(
+        _expected(part, queue, inputs), zone_node, part.demand * (max(hourly) / sum(hourly)), part.classes,
+        part.state, gap=inputs["learning.route_gap"], sweeps=int(sweeps),
     )  # fmt: skip
-    part.state, part.wanted_pcuh = flows.state, flows.flow_pcuh
 
 
 def learn_slice(part: Slice, queue: QueueNetwork, zone_node: I32, inputs: YearInputs) -> None:

@@ -79,6 +79,54 @@ def expected_problem(
     )
 
 
+def expected_routes(
+    problem: RoadProblem, zone_node: I32, demand: F64, classes: RoadClasses, state: RoadState | None,
+    *, gap: float, sweeps: int,
+) -> tuple[RoadState, F64]:  # fmt: skip
+    """Routes near an equilibrium of what is expected, from those of the day before.
+
+    Parameters
+    ----------
+    problem
+        Links as ``expected_problem`` gives them.
+    zone_node
+        Node of each zone.
+    demand
+        [vehicles/h], shape (classes, zones, zones).
+    classes
+        Classes of vehicles and what they pay.
+    state
+        Routes of the day before; None on the first day.
+    gap
+        Relative gap at which to stop.
+    sweeps
+        Most sweeps of all cheapest ways, each followed by shifts of trips to cheaper routes.
+
+    Returns
+    -------
+    state, flow
+        Routes, and their flow by link of the problem [pcu/h].
+
+    Raises
+    ------
+    NetworkError
+        If a pair with demand has no way over open links.
+    """
+    nodes = np.array(zone_node, np.int32)
+    with working_threads(problem, nodes):
+        work = Equilibrium(problem, nodes, demand, classes, gap, state)
+        for _ in range(sweeps):
+            reached = work.sweep()
+            if reached <= gap:
+                break
+            work.shift(reached)
+        if not work.is_complete():
+            work.sweep()
+        flow = np.empty(problem.n_links)
+        flow[problem.order] = work.flow
+    return work.state(), flow
+
+
 def learn(
     expectation: F64, problem: RoadProblem, flow_pcuh: F64, time_s: F64, *, least: F64, power: float, weight: float
 ) -> F64:  # fmt: skip
