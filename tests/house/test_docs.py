@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 import typer.main
 
-from transport_abm.cli import cities, ledger, listings, networks, runs  # noqa: F401
+from transport_abm.cli import cities, ladder, ledger, listings, networks, runs  # noqa: F401
 from transport_abm.cli.main import app
 from transport_abm.core.draws import Stream
 from transport_abm.networks.cities.city_build import CityRecipe
