@@ -34,7 +34,7 @@ def drawn(demand: list[float], number: int = AM, *, seed: int = 1, paths: int = 
     share = np.tile([0.7, 0.3] if paths == 2 else [1.0], n)
     return draw_packets(
         SLICES[number][1], INPUTS, np.arange(n, dtype=np.int64) * 17, np.array(demand), np.arange(n + 1, dtype=np.int64) * paths,
-        share, seed=seed, number=number,
+        share, packet=1, seed=seed, number=number,
     )  # fmt: skip
 
 
@@ -92,7 +92,8 @@ def test_draws_are_those_of_the_slow_twin() -> None:
     u, a, b = (uniform(1, Stream.DEPARTURE, address, AM, k) for k in range(3))
     rows = []
     for pair in range(4):
-        n = math.floor(demand[pair] + u[pair])
+        whole = math.floor(demand[pair])
+        n = whole + int(u[pair] < demand[pair] - whole)
         for k in range(n):
             quantile = (k + a[pair]) / n
             first = INPUTS["departures.hour_07"]

@@ -89,7 +89,7 @@ class Stream(IntEnum):
     ATTRIBUTION = 49
     USED_ELSEWHERE = 50
     OUT_OF_TOWN = 51
-    DEPARTURE = 60
+    DEPARTURE = 52
 
 
 def _mix(z: int) -> int:

@@ -296,8 +296,8 @@ def _plans(
         by_group = np.zeros((int(state.group.max(initial=0)) + 1, *part.demand.shape[1:]))
         np.add.at(by_group, state.group, part.demand)
         packets = draw_packets(
-            part.hours, inputs, state.pair, by_group.ravel()[state.pair] / packet, state.paths.ptr,
-            state.paths.flow, seed=seed, number=number,
+            part.hours, inputs, state.pair, by_group.ravel()[state.pair], state.paths.ptr,
+            state.paths.flow, packet=packet, seed=seed, number=number,
         )  # fmt: skip
         road = part.problem.order[state.paths.slot]
         on_road = road < n_roads

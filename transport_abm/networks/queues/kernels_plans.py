@@ -81,10 +81,10 @@ def by_departure(leg_indptr, earliest, end_s, second_cs):  # type: ignore[no-unt
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def round_up_by_chance(demand, packet, key, k):  # type: ignore[no-untyped-def]
-    """``demand / packet`` rounded to a whole number, up with the chance of its fraction."""
+def round_up_by_chance(demand, packet, key, agent, k):  # type: ignore[no-untyped-def]
+    """``demand / packet`` rounded to a whole number, up with the chance of its fraction; draws addressed by ``agent``."""
     out = np.empty(len(demand), np.int32)
     for row in range(len(demand)):
         whole = np.floor(demand[row] / packet)
-        out[row] = whole + (hash_uniform(key, np.uint64(row), k) < demand[row] / packet - whole)
+        out[row] = whole + (hash_uniform(key, agent[row], k) < demand[row] / packet - whole)
     return out

@@ -1,4 +1,4 @@
-"""Kernels that turn the trips of some hours into vehicles: how many packets, when each leaves and on which route.
+"""Kernels that turn the trips of some hours into vehicles: when each packet leaves and on which route.
 
 Packets of a pair are numbered. Number k of n leaves at the quantile ``(k + u) / n`` of the departures and
 takes the route at the quantile ``frac(v + k * GOLDEN)`` of the pair's shares (a Kronecker sequence), so that few
@@ -14,22 +14,7 @@ from transport_abm.core.draws import hash_uniform
 
 GOLDEN = 0.6180339887498949
 """Fractional part of the golden ratio: multiples of it fill the unit interval evenly."""
-K_COUNT, K_DEPART, K_ROUTE = 0, 1, 2
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def count_packets(demand, address, key, count):  # type: ignore[no-untyped-def]
-    """Packets of each pair: rounded so that the expected number is the demand.
-
-    Parameters
-    ----------
-    demand : float64[pairs]     packets wanted
-    address : uint64[pairs]     identity of the pair's draws
-    key : uint64                of the stream
-    count : int64[pairs]        overwritten
-    """
-    for pair in range(len(demand)):
-        count[pair] = int(np.floor(demand[pair] + hash_uniform(key, address[pair], np.uint64(K_COUNT))))
+K_DEPART, K_ROUTE = 1, 2
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -248,8 +248,9 @@ def _route_fault(network: QueueNetwork, routes: Routes, route: int, place: int) 
 
 
 def round_packets(
-    demand: F64, packet: int, *, seed: int, year: int, stream: Stream = Stream.ROUND, k: int = 0
-) -> I32:
+    demand: F64, packet: int, *, seed: int, year: int, stream: Stream = Stream.ROUND, k: int = 0,
+    agent: I64 | None = None,
+) -> I32:  # fmt: skip
     """Packets for each demand: ``demand / packet`` rounded up or down by chance, so that its mean is exact.
 
     Parameters
@@ -259,7 +260,9 @@ def round_packets(
     packet
         Real vehicles in one packet.
     seed, year, stream, k
-        Address of the draws; the row is the agent.
+        Address of the draws.
+    agent
+        Identity of each row in the address; the row's number where not given.
 
     Returns
     -------
@@ -279,5 +282,7 @@ def round_packets(
         faults.append(Fault(WHERE, "packet", "1 or more", repr(packet)))
     if faults:
         raise NetworkError(faults)
-    packets: I32 = round_up_by_chance(demand, float(packet), stream_key(seed, stream, year), np.uint64(k))
+    who = np.arange(len(demand)) if agent is None else np.asarray(agent)
+    key = stream_key(seed, stream, year)
+    packets: I32 = round_up_by_chance(demand, float(packet), key, who.astype(np.uint64), np.uint64(k))
     return packets

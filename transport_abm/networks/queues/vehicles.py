@@ -13,7 +13,8 @@ import numpy as np
 
 from transport_abm.core.draws import Stream, stream_key
 from transport_abm.networks.city import F64, I32, I64
-from transport_abm.networks.queues.kernels_vehicles import count_packets, fill_packets
+from transport_abm.networks.queues.kernels_vehicles import fill_packets
+from transport_abm.networks.queues.plans import round_packets
 from transport_abm.policy.inputs import YearInputs
 
 DAY_START_H = 4
@@ -49,6 +50,7 @@ def draw_packets(
     path_ptr: I64,
     path_share: F64,
     *,
+    packet: int,
     seed: int,
     number: int,
 ) -> Packets:
@@ -63,9 +65,11 @@ def draw_packets(
     address
         Identity of each pair, the same in every iteration and scenario.
     demand
-        Packets wanted by pair; their sum is kept on average.
+        Vehicles by pair; their sum is kept on average.
     path_ptr, path_share
         First path of each pair; share of each path in its pair, adding up to 1 where there is demand.
+    packet
+        Vehicles in a packet.
     seed
         Seed of the run.
     number
@@ -80,12 +84,19 @@ def draw_packets(
     cumulative = np.concatenate(([0.0], np.cumsum(share)))
     # Pairs draw alike in all years, so that days differ by their causes only; slices draw apart.
     key = stream_key(seed, Stream.DEPARTURE, number)
-    count = np.empty(len(demand), np.int64)
-    who = address.astype(np.uint64)
-    count_packets(demand, who, key, count)
+    count = round_packets(demand, packet, seed=seed, year=number, stream=Stream.DEPARTURE, agent=address)
     start = np.concatenate((np.zeros(1, np.int64), np.cumsum(count)))
     n = int(start[-1])
     depart_s, path = np.empty(n, np.int32), np.empty(n, np.int32)
     edge_s = np.array([hour_of_day(hour) * 3600.0 for hour in hours])
-    fill_packets(start, who, (path_ptr, path_share), cumulative / cumulative[-1], edge_s, key, depart_s, path)
+    fill_packets(
+        start,
+        address.astype(np.uint64),
+        (path_ptr, path_share),
+        cumulative / cumulative[-1],
+        edge_s,
+        key,
+        depart_s,
+        path,
+    )
     return Packets(np.repeat(np.arange(len(demand), dtype=np.int32), count), path, depart_s)
