@@ -204,3 +204,23 @@ def test_flows_of_a_run_are_exported_with_the_times_that_go_with_them(tmp_path: 
         total = part["am_pcuh" if period is Period.AM else "pm_pcuh"].sum()
         assert found.flow[found.start_s == start].sum() == pytest.approx(total, rel=1e-6)
     assert (found.time_s > 0).all() and (found.speed_kmh < 81).all()
+
+
+def test_a_population_drives_its_day_and_its_links_are_written(tmp_path: Path) -> None:
+    """Nobody else is on the square: each link is as fast as it is empty, and every leg arrives."""
+    (tmp_path / "network.xml").write_text(NET, encoding="utf-8")
+    (tmp_path / "plans.xml").write_text(PLANS, encoding="utf-8")
+    done = in_process(
+        "network", "simulate", "network.xml", "plans.xml", "--out", "links.parquet", "--json", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert facts["arrived"] == facts["legs"] > 0
+    assert facts["released"] == 0 and facts["on_road"] == 0
+    table = pq.read_table(tmp_path / "links.parquet").to_pandas()
+    driven = table[table["flow"] > 0]
+    # 1,000 m at 10 m/s on the first link, at 20 m/s on the others.
+    assert set(np.round(driven["time_s"], 6)) == {100.0, 50.0}
+    shown = in_process("network", "simulate", "network.xml", "plans.xml", "-l", "zh", cwd=tmp_path)
+    assert shown.returncode == 0 and "到达的出行段" in shown.stdout
+    one_line_each(in_process("network", "simulate", "network.xml", "network.xml", cwd=tmp_path), "network")

@@ -74,6 +74,8 @@ WORDS = {
     "vehicles": ("Vehicles", "车辆"), "legs": ("Legs", "出行段"), "note": ("Note", "提示"),
     "problem": ("Problem", "问题"), "gap": ("Relative gap", "相对间隙"), "sweeps": ("Sweeps", "扫描次数"),
     "beckmann": ("Beckmann sum", "Beckmann值"), "total_time": ("Total time", "总时间"),
+    "arrived": ("Legs that arrived", "到达的出行段"), "mean_time_s": ("Mean time of a leg (s)", "出行段平均时间（秒）"),
+    "released": ("Moves forced by the stuck rule", "卡滞强制放行"), "on_road": ("Still on the road at the end", "结束时在途"),
     "seconds": ("Seconds", "用时（秒）"), "unit": ("Unit of time", "时间单位"), "own": ("the file's own", "文件自身单位"),
     "not_converged": ("warning: not converged: relative gap {gap:.3g} after {sweeps} sweeps",
                       "警告：未收敛：{sweeps} 次扫描后相对间隙为 {gap:.3g}"),
@@ -178,6 +180,55 @@ def assign_command(
         text = word("not_converged", language).format(gap=flows.relative_gap, sweeps=flows.iterations)
         notes.print(text, markup=False, soft_wrap=True)
         raise typer.Exit(1)
+
+
+@networks.command("simulate")
+def simulate_command(
+    net: Annotated[Path, typer.Argument(help="Network: MATSim network.xml, plain or gzip.")],
+    plans: Annotated[Path, typer.Argument(help="Its population: plans.xml, plain or gzip.")],
+    end_h: Annotated[float, typer.Option(min=1, max=240, help="Hour at which the day ends.")] = 30.0,
+    out: Annotated[
+        Path | None, typer.Option(help="File for flows and times by quarter hour: .parquet or .csv.")
+    ] = None,
+    language: LanguageOption = Language.EN,
+    as_json: JsonOption = False,
+) -> None:
+    """Let the vehicles of a MATSim population drive a day on the spatial queue, each on the way of its plan."""
+    import numpy as np
+
+    from transport_abm.networks.formats.link_results import table_path, write_link_results
+    from transport_abm.networks.formats.open_roads import open_roads
+    from transport_abm.networks.formats.queue_form import queue_link_results, queue_network
+    from transport_abm.networks.queues.day import run_day
+    from transport_abm.networks.queues.network import queue_rules
+    from transport_abm.policy.inputs import BASE_YEAR, year_inputs
+
+    if out is not None:
+        table_path(out)
+    opened = open_roads([net, plans], _reading(None, None, None))
+    if opened.plans is None:
+        raise NetworkError(Fault(plans.name, "plans", "a MATSim population", str(opened.kind)))
+    queue = queue_network(opened.roads, queue_rules(year_inputs(BASE_YEAR)))
+    began = time.perf_counter()
+    day = run_day(queue, opened.plans.plans, opened.plans.routes, end_h=end_h)
+    arrived = day.arrival_cs >= 0
+    facts = _facts(opened) | {
+        "arrived": int(arrived.sum()),
+        "mean_time_s": float(np.mean((day.arrival_cs - day.departure_cs)[arrived])) / 100.0
+        if arrived.any()
+        else 0.0,
+        "released": int(day.released.sum()),
+        "on_road": day.on_road,
+        "seconds": time.perf_counter() - began,
+    }
+    if out is not None:
+        write_link_results(queue_link_results(day, queue, opened.roads.length_m, year=BASE_YEAR), out)
+    if as_json:
+        print_json(facts)
+        return
+    for text in (*opened.roads.notes, *opened.plans.notes):
+        notes.print(finding_text(text, language is Language.ZH), markup=False, soft_wrap=True)
+    _print([(word(name, language), _shown(value)) for name, value in facts.items()], language)
 
 
 @networks.command("export")
