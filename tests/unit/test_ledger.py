@@ -30,7 +30,7 @@ from transport_abm.experiments.paired import (
 from transport_abm.policy.levers import LeverSetting, read_levers
 from transport_abm.policy.scenario import Scenario
 from transport_abm.policy.targets import read_targets
-from transport_abm.report.ledger import CONTEXT, build_ledger, ledger_document
+from transport_abm.report.ledger import CONTEXT, build_ledger, clear_effects, ledger_document
 from transport_abm.report.ledger_text import reasons
 from transport_abm.report.page import build_page
 from transport_abm.report.reading import read_runs
@@ -277,6 +277,20 @@ def test_a_fall_helps_the_intensity_and_a_rise_helps_the_shares(run: Results) ->
     assert ledger.conflicts == (("tail_number_bev_exempt", ("T19",), ("T18",)),)
     (item,) = ledger["T18"].conflicts
     assert (item.other, item.helps) == ("T19", False)
+
+
+def test_a_small_side_effect_is_no_conflict(run: Results) -> None:
+    effects = {
+        ("fuel_price_factor", "T19"): 1e5, ("fuel_price_factor", "T18"): -0.001, ("wfh_share", "T18"): 0.03,
+    }  # fmt: skip
+    assert build_ledger(run, matrix_of(effects)).conflicts == ()
+    effects["fuel_price_factor", "T18"] = -0.002
+    assert build_ledger(run, matrix_of(effects)).conflicts == (("fuel_price_factor", ("T19",), ("T18",)),)
+
+
+def test_an_effect_is_clear_from_what_can_be_written(run: Results) -> None:
+    effects = {("fuel_price_factor", "T22"): -0.0009, ("wfh_share", "T22"): -0.0011}
+    assert list(clear_effects(matrix_of(effects))["lever"]) == ["wfh_share"]
 
 
 def test_an_effect_that_chance_could_give_is_no_driver_and_no_conflict(run: Results) -> None:

@@ -40,7 +40,9 @@ READINGS: Mapping[str, tuple[str, ...]] = {
 ALL = "all"
 """Class of a fleet's share with its exempt vehicles."""
 LEAST_EFFECT = 1e-3
-"""An effect below this part of the plan's value (of 1, where there is none) counts as none."""
+"""An effect below this part of the plan's value counts as none; of shares below a tenth of a point, as they are written."""
+CONFLICT_EFFECT = 0.05
+"""Levers conflict by effects of at least this part of what the strongest lever does to the target."""
 MOST_DRIVERS = 4
 
 
@@ -227,7 +229,9 @@ def clear_effects(matrix: pd.DataFrame) -> pd.DataFrame:
     """
     known = read_targets()
     rows = matrix[np.isfinite(matrix["effect"].to_numpy(np.float64))].copy()
-    scale = np.array([abs(known[t].value or 1.0) for t in rows["target"]], np.float64)
+    scale = np.array(
+        [1.0 if known[t].is_share else abs(known[t].value or 1.0) for t in rows["target"]], np.float64
+    )
     sense = np.array([known[t].direction for t in rows["target"]], np.float64)
     effect, low, high = (rows[name].to_numpy(np.float64) for name in ("effect", "low", "high"))
     clear = (np.abs(effect) >= LEAST_EFFECT * scale) & ((low > 0.0) | (high < 0.0))
@@ -381,10 +385,12 @@ def _closers(entry: Entry, effects: pd.DataFrame | None) -> tuple[Closer, ...]:
 
 
 def _conflicts(target: Target, effects: pd.DataFrame | None) -> tuple[Conflict, ...]:
-    """Levers with one sense here and the other at another target."""
+    """Levers with one sense here and the other at another target, of a size that counts at both."""
     if effects is None:
         return ()
-    rows = effects.to_dict("records")
+    size = effects["effect"].abs()
+    strong = size >= CONFLICT_EFFECT * size.groupby(effects["target"]).transform("max")
+    rows = effects[strong].to_dict("records")
     own = {str(row["lever"]): row for row in rows if row["target"] == target.id}
     out = []
     for row in rows:

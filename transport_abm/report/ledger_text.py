@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from transport_abm.core.vocabulary import Mode, label
 from transport_abm.outcomes import OUTCOMES
 from transport_abm.policy.levers import read_levers
+from transport_abm.policy.scenario import FIRST_YEAR
 from transport_abm.policy.targets import Target, read_targets
 from transport_abm.report.figures import MISSING, form, percent, plain, points
 from transport_abm.report.ledger import INTENSITY, Closer, Driver, Entry, Ledger, Variant
@@ -194,9 +195,11 @@ def lever_moved(lever: str, ledger: Ledger, words: Texts) -> str:
 def step_text(lever: str, step: float, words: Texts) -> str:
     """Value of a lever with its unit."""
     row = read_levers().get(lever)
-    number = f"{step:,.6g}"
+    number = f"{step:,.0f}" if step == round(step) else f"{step:,.6g}"
     if row is None:
         return number
+    if row.unit == "year" and row.low >= FIRST_YEAR:
+        return f"{step:.0f}"
     if row.operation == "scale":
         return f"× {number}"
     if row.unit == "1":
