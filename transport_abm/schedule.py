@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -165,7 +166,7 @@ _SETTLED = {"share": "traffic.share_gap", "transit": "traffic.transit_gap"}
 ASKED: Mapping[str, Mapping[str, str]] = {
     "L0": _SETTLED,
     "L1": {"road": "traffic.road_gap", **_SETTLED},
-    "L2": {"road": "learning.gap", **_SETTLED},
+    "L2": {"road": "learning.gap", "share": "learning.share_gap", "transit": "learning.transit_gap"},
 }
 """By rung: which gaps must close before a year is settled, and their thresholds; L0 seeks no equilibrium of routes."""
 SHRINK = 0.7
@@ -209,8 +210,7 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
     for item in YEAR:
         say(item.process, 0.0)
         run_step(item, available, check)
-    whose, what = ("learning", "days") if world.travel.rung == "L2" else ("traffic", "iterations")
-    most = int(inputs[f"{whose}.{'first' if first else 'later'}_{what}"])
+    most = _most_iterations(world.travel.rung, first, inputs)
 
     def travel_again(done: float, tours_too: bool) -> NDArray[np.int32]:
         # Destinations look at the travel times of the year before; the first year has none but its own.
@@ -258,6 +258,14 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
     world.base_account = world.base_account or account
     vehicles = vehicle_year(world.vehicles, world.households, world.city, sample=world.sample)
     return Settled(YearView.of(travel, vehicles, account, world.base_account), iteration)
+
+
+def _most_iterations(rung: str, first: bool, inputs: YearInputs) -> int:
+    """How often modes are chosen and traffic follows, at most."""
+    which = "first" if first else "later"
+    if rung != "L2":
+        return int(inputs[f"traffic.{which}_iterations"])
+    return math.ceil(inputs[f"learning.{which}_days"] / inputs["learning.days_per_choice"])
 
 
 def account_year(travel: SettledTravel, world: World) -> Account:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import re
+from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -221,6 +224,23 @@ def test_a_population_drives_its_day_and_its_links_are_written(tmp_path: Path) -
     driven = table[table["flow"] > 0]
     # 1,000 m at 10 m/s on the first link, at 20 m/s on the others.
     assert set(np.round(driven["time_s"], 6)) == {100.0, 50.0}
+    told = in_process(
+        "network", "simulate", "network.xml", "plans.xml", "--events", "events.xml.gz", cwd=tmp_path
+    )
+    assert told.returncode == 0, told.stderr
+    with gzip.open(tmp_path / "events.xml.gz", "rt", encoding="utf-8") as file:
+        events = [dict(event.attrib) for event in ElementTree.parse(file).getroot()]
+    kinds = Counter(event["type"] for event in events)
+    assert kinds["departure"] == kinds["arrival"] == facts["legs"]
+    # Ann's first leg: 90 s after seven, three links of 50 s.
+    ann = [e for e in events if e.get("vehicle") == "ann" and e["type"] == "entered link"]
+    assert [(e["link"], float(e["time"])) for e in ann[:3]] == [
+        ("12", 25290.0),
+        ("23", 25390.0),
+        ("34", 25440.0),
+    ]
+    wrong = in_process("network", "simulate", "network.xml", "plans.xml", "--events", "e.txt", cwd=tmp_path)
+    one_line_each(wrong, "an ending .xml")
     shown = in_process("network", "simulate", "network.xml", "plans.xml", "-l", "zh", cwd=tmp_path)
     assert shown.returncode == 0 and "到达的出行段" in shown.stdout
     one_line_each(in_process("network", "simulate", "network.xml", "network.xml", cwd=tmp_path), "network")

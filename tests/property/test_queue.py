@@ -60,13 +60,36 @@ def test_the_queue_is_its_slow_twin_bit_for_bit(case: Case, horizon_s: int) -> N
 def test_a_day_stopped_and_kept_in_a_file_at_any_minutes_is_the_same_day(
     case: Case, minutes: set[int]
 ) -> None:
-    straight, state = run(case), None
+    straight, state = run(case, trace=True), None
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "state.npz"
         for minute in sorted(minutes):
-            run(case, state=state, until_s=60 * minute).state.save(file)
+            run(case, state=state, until_s=60 * minute, trace=True).state.save(file)
             state = QueueState.load(file)
-    assert_same(run(case, state=state), straight)
+    day = run(case, state=state, trace=True)
+    assert_same(day, straight)
+    np.testing.assert_array_equal(day.state.trace, straight.state.trace)
+
+
+@settings(max_examples=60, deadline=None)
+@given(case=cases)
+def test_a_trace_tells_of_every_link_that_a_leg_came_onto(case: Case) -> None:
+    """Links of each leg in the order of its route, as many as were counted, in time; asking for it changes nothing."""
+    day = run(case, trace=True)
+    assert_same(day, run(case))
+    leg, link, time = day.state.trace.T
+    plans = case.plans
+    vehicle = np.repeat(np.arange(plans.n_vehicles), np.diff(plans.leg_indptr))
+    weight = np.asarray(plans.kinds.weight)[plans.kind[vehicle[leg]]]
+    counted = np.zeros_like(day.entered)
+    np.add.at(counted, (time // (6000 * day.bin_min), link), weight)
+    np.testing.assert_array_equal(counted, day.entered)
+    for k in range(plans.n_legs):
+        own, way = leg == k, case.routes.links_of(int(plans.route[k]))
+        np.testing.assert_array_equal(link[own], way[: own.sum()])
+        assert (np.diff(time[own]) >= 0).all()
+        if day.arrival_cs[k] >= 0:
+            assert own.sum() == len(way) and (not len(way) or day.departure_cs[k] <= time[own][0])
 
 
 @settings(max_examples=40, deadline=None)
@@ -109,7 +132,7 @@ def test_new_ways_are_driven_as_by_the_twin(case: Case, minutes: set[int], draw:
     twin = NaiveQueue(network, plans, routes, end_h=END_H, charge=case.charge)
     state, at = None, 0
     for minute in sorted(minutes):
-        state = run(case, state=state, until_s=60 * minute).state
+        state = run(case, state=state, until_s=60 * minute, trace=True).state
         twin.run(at, 60 * minute)
         at = 60 * minute
         places = vehicle_places(state)
@@ -140,6 +163,7 @@ def test_new_ways_are_driven_as_by_the_twin(case: Case, minutes: set[int], draw:
         twin.reroute(ways, at)
     day = run(case, state=state)
     twin.run(at)
+    assert len(day.state.trace) == day.state.moves + day.state.vehicles_on_link.sum()
     np.testing.assert_array_equal(day.entered, twin.entered)
     np.testing.assert_array_equal(day.time_cs, twin.time)
     np.testing.assert_array_equal(day.departure_cs, twin.departure)

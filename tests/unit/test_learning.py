@@ -1,4 +1,4 @@
-"""What drivers expect of roads: told by days, never below what nobody has to learn; routes that follow; the gap of a day."""
+"""What drivers expect of roads: what days told, whoever made the queue; routes that follow; the gap of a day."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from tests.validation.test_equilibrium import braess
 from transport_abm.core.errors import NetworkError
 from transport_abm.networks.roads.assignment import assign_roads, link_time_s
-from transport_abm.networks.roads.learning import expected_problem, first_expectation, learn, route_gap
+from transport_abm.networks.roads.learning import (
+    Expectation,
+    expected_problem,
+    first_expectation,
+    learn,
+    route_gap,
+)
 from transport_abm.networks.roads.road_classes import one_class
 from transport_abm.networks.roads.road_problem import RoadProblem
 from transport_abm.networks.roads.volume_delay import load_volume_delay
@@ -33,21 +39,58 @@ def links(free_s: list[float], capacity: list[float]) -> RoadProblem:
     )  # fmt: skip
 
 
-def test_what_a_day_told_is_expected_at_the_same_flow() -> None:
-    """With all weight on the day, the expected time at the day's flow is the time that the day took."""
+def told(
+    roads: RoadProblem, before: Expectation, flow: list[float], time: list[float], *, weight: float = 1.0
+) -> Expectation:
+    """What is expected after one day."""
+    return learn(
+        before, roads, roads.capacity_pcuh, np.array(flow), np.array(time), delay_s=30.0, power=POWER, weight=weight
+    )  # fmt: skip
+
+
+def expected_s(roads: RoadProblem, expectation: Expectation, flow: list[float]) -> np.ndarray:
+    """Times that are expected at a flow."""
+    problem = expected_problem(roads, expectation, roads.capacity_pcuh, power=POWER)
+    return link_time_s(problem, np.array(flow))
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 4000.0), st.floats(1.0, 100.0)), min_size=2, max_size=2))
+def test_what_a_day_told_is_expected_at_the_same_flow(day: list[tuple[float, float]]) -> None:
+    """With all weight on the day, the expected time at the day's flow is the time that the day took: of links with
+    and without queues, crowded by their own flow or by others."""
     roads = links([60.0, 100.0], [1000.0, 500.0])
-    least = first_expectation(roads, np.ones(2, bool), delay_s=30.0)
-    expected = expected_problem(roads, least, roads.capacity_pcuh, power=POWER)
-    flow, time = np.array([1200.0, 400.0]), np.array([400.0, 180.0])
-    after = learn(least, expected, flow, time, least=least, power=POWER, weight=1.0)
-    again = expected_problem(roads, after, roads.capacity_pcuh, power=POWER)
-    np.testing.assert_allclose(link_time_s(again, flow), time, rtol=1e-12)
+    flow = [x for x, _ in day]
+    time = [slow * free for (_, slow), free in zip(day, roads.free_time_s, strict=True)]
+    after = told(roads, first_expectation(roads, np.ones(2, bool), delay_s=30.0), flow, time)
+    np.testing.assert_allclose(expected_s(roads, after, flow), time, rtol=1e-9)
+    assert (after.fixed_s > 0).all() and (after.growing_s > 0).all()
+
+
+def test_a_queue_of_others_does_not_answer_to_ones_own_flow() -> None:
+    """Ten minutes of delay at a tenth of the capacity: others made it, and staying away would not shorten it."""
+    roads = links([60.0, 60.0], [1000.0, 1000.0])
+    after = told(
+        roads, first_expectation(roads, np.ones(2, bool), delay_s=30.0), [100.0, 1500.0], [660.0, 660.0]
+    )
+    np.testing.assert_allclose(expected_s(roads, after, [0.0, 0.0]), [660.0, 60.0], rtol=1e-4)
+
+
+def test_closed_links_are_never_expected_open_and_opened_ones_are_new() -> None:
+    roads = links([60.0, np.inf], [1000.0, 1000.0])
+    first = first_expectation(roads, np.ones(2, bool), delay_s=30.0)
+    after = told(roads, first, [500.0, 0.0], [70.0, np.inf])
+    assert np.isinf(expected_problem(roads, after, roads.capacity_pcuh, power=POWER).free_time_s[1])
+    opened = links([np.inf, 45.0], [1000.0, 1000.0])
+    assert np.isinf(expected_problem(opened, after, roads.capacity_pcuh, power=POWER).free_time_s[0])
+    assert expected_s(opened, after, [0.0, 1000.0])[1] == pytest.approx(75.0)
+    met = told(opened, after, [0.0, 1500.0], [np.inf, 300.0])
+    assert expected_s(opened, met, [0.0, 1500.0])[1] == pytest.approx(300.0)
 
 
 def test_an_unknown_link_costs_its_delay_at_capacity() -> None:
     roads = links([60.0, 100.0], [1000.0, 500.0])
-    least = first_expectation(roads, np.array([True, False]), delay_s=30.0)
-    expected = expected_problem(roads, least, roads.capacity_pcuh, power=POWER)
+    first = first_expectation(roads, np.array([True, False]), delay_s=30.0)
+    expected = expected_problem(roads, first, roads.capacity_pcuh, power=POWER)
     np.testing.assert_allclose(link_time_s(expected, roads.capacity_pcuh), [90.0, 100.0])
     np.testing.assert_allclose(link_time_s(expected, 2.0 * roads.capacity_pcuh), [60.0 + 64 * 30.0, 100.0])
 
@@ -57,15 +100,12 @@ def test_expectations_lie_between_the_old_one_and_what_the_day_told(
     load: float, slow: float, weight: float
 ) -> None:
     roads = links([60.0], [1000.0])
-    least = first_expectation(roads, np.ones(1, bool), delay_s=30.0)
-    old = 5.0 * least
-    expected = expected_problem(roads, old, roads.capacity_pcuh, power=POWER)
-    day = (np.array([load * 1000.0]), np.array([60.0 * slow]))
-    told = learn(old, expected, *day, least=least, power=POWER, weight=1.0)
-    after = learn(old, expected, *day, least=least, power=POWER, weight=weight)
-    assert told[0] >= least[0] * (1 - 1e-12)
-    low, high = sorted((old[0], told[0]))
-    assert low * (1 - 1e-9) <= after[0] <= high * (1 + 1e-9)
+    old = Expectation(np.array([90.0]), np.array([150.0]))
+    new = told(roads, old, [load * 1000.0], [60.0 * slow])
+    after = told(roads, old, [load * 1000.0], [60.0 * slow], weight=weight)
+    for before, day, mean in zip(old, new, after, strict=True):
+        low, high = sorted((before[0], day[0]))
+        assert low * (1 - 1e-9) <= mean[0] <= high * (1 + 1e-9)
 
 
 def test_days_of_queues_lead_to_equal_times() -> None:
@@ -75,17 +115,14 @@ def test_days_of_queues_lead_to_equal_times() -> None:
     """
     roads = links([600.0, 600.0], [1000.0, 800.0])
     demand = np.array([[0.0, 3000.0], [0.0, 0.0]])
-    least = first_expectation(roads, np.ones(2, bool), delay_s=30.0)
-    expectation, state = least, None
-    for day in range(1, 41):
+    expectation, state = first_expectation(roads, np.ones(2, bool), delay_s=30.0), None
+    for _ in range(40):
         expected = expected_problem(roads, expectation, roads.capacity_pcuh, power=POWER)
         flows = assign_roads(expected, ZONES, demand, gap=1e-6, max_iterations=20, state=state)
         state = flows.state
         time = 600.0 + 3600.0 * np.maximum(flows.flow_pcuh / roads.capacity_pcuh - 1.0, 0.0)
         gap, _ = route_gap(roads, time, ZONES, demand[None], one_class(roads), state)
-        expectation = learn(
-            expectation, expected, flows.flow_pcuh, time, least=least, power=POWER, weight=1.0 / min(day, 3)
-        )
+        expectation = told(roads, expectation, flows.flow_pcuh.tolist(), time.tolist(), weight=0.5)
     np.testing.assert_allclose(flows.flow_pcuh, [3000 / 1.8, 3000 * 0.8 / 1.8], rtol=1e-3)
     assert gap < 1e-3
 

@@ -190,6 +190,9 @@ def simulate_command(
     out: Annotated[
         Path | None, typer.Option(help="File for flows and times by quarter hour: .parquet or .csv.")
     ] = None,
+    events: Annotated[
+        Path | None, typer.Option(help="File for MATSim events of all vehicles: .xml or .xml.gz.")
+    ] = None,
     language: LanguageOption = Language.EN,
     as_json: JsonOption = False,
 ) -> None:
@@ -197,20 +200,23 @@ def simulate_command(
     import numpy as np
 
     from transport_abm.networks.formats.link_results import table_path, write_link_results
+    from transport_abm.networks.formats.matsim_events import events_path, write_matsim_events
     from transport_abm.networks.formats.open_roads import open_roads
-    from transport_abm.networks.formats.queue_form import queue_link_results, queue_network
+    from transport_abm.networks.formats.queue_form import queue_link_results, queue_moves, queue_network
     from transport_abm.networks.queues.day import run_day
     from transport_abm.networks.queues.network import queue_rules
     from transport_abm.policy.inputs import BASE_YEAR, year_inputs
 
     if out is not None:
         table_path(out)
+    if events is not None:
+        events_path(events)
     opened = open_roads([net, plans], _reading(None, None, None))
     if opened.plans is None:
         raise NetworkError(Fault(plans.name, "plans", "a MATSim population", str(opened.kind)))
     queue = queue_network(opened.roads, queue_rules(year_inputs(BASE_YEAR)))
     began = time.perf_counter()
-    day = run_day(queue, opened.plans.plans, opened.plans.routes, end_h=end_h)
+    day = run_day(queue, opened.plans.plans, opened.plans.routes, end_h=end_h, trace=events is not None)
     arrived = day.arrival_cs >= 0
     facts = _facts(opened) | {
         "arrived": int(arrived.sum()),
@@ -223,6 +229,9 @@ def simulate_command(
     }
     if out is not None:
         write_link_results(queue_link_results(day, queue, opened.roads.length_m, year=BASE_YEAR), out)
+    if events is not None:
+        moves = queue_moves(day, opened.plans.plans, opened.plans.start_link)
+        write_matsim_events(moves, opened.roads.link_name, opened.plans.vehicle_name, events)
     if as_json:
         print_json(facts)
         return

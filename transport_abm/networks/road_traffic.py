@@ -107,7 +107,8 @@ def update_roads(
 def simulate_roads(
     travel: Travel, city: City, inputs: YearInputs, count: Count, cars: Count | None, weight: float
 ) -> None:
-    """One day of rung L2, and what drivers learn from it; the parameters are those of ``update_roads``, for all periods."""
+    """Days of rung L2 with the trips of one day, and what drivers learn from them, until hardly any could save by another
+    way; the parameters are those of ``update_roads``, for all periods."""
     rules = _rules(travel)
     vehicles = {
         period: user_demand(
@@ -123,16 +124,20 @@ def simulate_roads(
     queue = queue_of(city, problems, inputs, packet=packet)
     parts = open_slices(travel.slices, problems, classes, vehicles, inputs)
     zone_node = np.arange(len(city.zones), dtype=np.int32)
-    each_of(parts, lambda part: find_routes(part, queue, zone_node, inputs))
-    travel.queue_day = simulate_day(parts, queue, inputs, packet=packet, seed=travel.seed)
-    each_of(parts, lambda part: learn_slice(part, queue, zone_node, inputs))
+    for _ in range(int(inputs["learning.days_per_choice"])):
+        each_of(parts, lambda part: find_routes(part, queue, zone_node, inputs))
+        travel.queue_day = simulate_day(parts, queue, inputs, packet=packet, seed=travel.seed)
+        each_of(parts, lambda part: learn_slice(part, queue, zone_node, inputs))
+        for period in Period:
+            travel.road_gap[period] = period_gap(parts, period)
+        if (travel.road_gap <= inputs["learning.gap"]).all():
+            break
     n = queue.n_links
     for period in Period:
         own = [part for part in parts if part.period is period]
         # A period is offered the mean of its slices, by their departures.
         travel.link_time_s[period] = sum(part.share * part.time_s[:n] for part in own)
         travel.link_flow_pcuh[period] = np.max([part.flow_pcuh[:n] for part in own], axis=0)
-        travel.road_gap[period] = period_gap(parts, period)
     travel.slices = parts
     travel.road_demand = [vehicles[period] for period in Period]
 

@@ -20,6 +20,7 @@ from transport_abm.networks.queues.network import QueueNetwork, build_queue_netw
 from transport_abm.networks.queues.plans import Plans, Routes, VehicleKinds, build_routes
 from transport_abm.networks.queues.vehicles import draw_packets, hour_of_day
 from transport_abm.networks.roads.learning import (
+    Expectation,
     expected_problem,
     expected_routes,
     first_expectation,
@@ -35,8 +36,6 @@ BIN_MIN = 15
 BINS_H = 60 // BIN_MIN
 END_H = 30
 """The day is followed until six hours into the next one, so that its last trips arrive."""
-MEMORY_DAYS = 3
-"""Days that weigh alike at first; later ones weigh one part in so many."""
 SLICES: tuple[tuple[Period, tuple[int, ...]], ...] = (
     (Period.NIGHT, (4, 5, 6)),
     (Period.AM, (7, 8)),
@@ -68,12 +67,10 @@ class Slice:
     """Vehicles that entered each link in the busiest of these hours."""
     state: RoadState | None = None
     """Routes."""
-    expectation: F64 | None = None
+    expectation: Expectation | None = None
     """What drivers expect of each link."""
     wanted_pcuh: F64 = field(default_factory=lambda: np.zeros(0))
     """Flow of the routes in the busiest hour of departures, whether or not the roads could take it."""
-    days: int = 0
-    """Days that drivers learnt from."""
     excess: float = 0.0
     """What drivers could have saved on the day [vehicle s]."""
     spent: float = 0.0
@@ -126,7 +123,7 @@ def open_slices(
         )  # fmt: skip
         if old:
             before = old[k]
-            fresh.state, fresh.expectation, fresh.days = before.state, before.expectation, before.days
+            fresh.state, fresh.expectation = before.state, before.expectation
         out.append(fresh)
     return out
 
@@ -146,7 +143,10 @@ def find_routes(part: Slice, queue: QueueNetwork, zone_node: I32, inputs: YearIn
         Read: ``learning.`` and ``departures.`` paths.
     """
     if part.expectation is None:
-        part.expectation = _least_expectation(part, queue.n_links, inputs)
+        limited = np.arange(part.problem.n_links) < queue.n_links
+        part.expectation = first_expectation(
+            part.problem, limited, delay_s=inputs["learning.delay_at_capacity_s"]
+        )
     hourly = [inputs[f"departures.hour_{hour:02d}"] for hour in part.hours]
     sweeps = inputs["learning.first_sweeps" if part.state is None else "learning.later_sweeps"]
     part.state, part.wanted_pcuh = expected_routes(
@@ -172,11 +172,10 @@ def learn_slice(part: Slice, queue: QueueNetwork, zone_node: I32, inputs: YearIn
     assert part.state is not None and part.expectation is not None
     gap, part.spent = route_gap(part.problem, part.time_s, zone_node, part.demand, part.classes, part.state)
     part.excess = gap * part.spent
-    part.days += 1
     part.expectation = learn(
-        part.expectation, _expected(part, queue, inputs), part.wanted_pcuh, part.time_s,
-        least=_least_expectation(part, queue.n_links, inputs), power=inputs["learning.delay_power"],
-        weight=1.0 / min(part.days, MEMORY_DAYS),
+        part.expectation, part.problem, _capacity(part, queue), part.wanted_pcuh, part.time_s,
+        delay_s=inputs["learning.delay_at_capacity_s"], power=inputs["learning.delay_power"],
+        weight=inputs["learning.weight"],
     )  # fmt: skip
 
 
@@ -186,18 +185,19 @@ def period_gap(parts: Sequence[Slice], period: Period) -> float:
     return sum(part.excess for part in own) / max(sum(part.spent for part in own), 1e-9)
 
 
-def _least_expectation(part: Slice, n_roads: int, inputs: YearInputs) -> F64:
-    """What drivers expect of a link that they never met in a queue."""
-    limited = np.arange(part.problem.n_links) < n_roads
-    return first_expectation(part.problem, limited, delay_s=inputs["learning.delay_at_capacity_s"])
-
-
 def _expected(part: Slice, queue: QueueNetwork, inputs: YearInputs) -> RoadProblem:
     """Links of a slice as drivers expect them."""
     assert part.expectation is not None
+    return expected_problem(
+        part.problem, part.expectation, _capacity(part, queue), power=inputs["learning.delay_power"]
+    )
+
+
+def _capacity(part: Slice, queue: QueueNetwork) -> F64:
+    """Capacity that buses leave on each link of a slice [pcu/h]."""
     capacity = part.problem.capacity_pcuh.copy()
     capacity[: queue.n_links] = queue.capacity_pcuh
-    return expected_problem(part.problem, part.expectation, capacity, power=inputs["learning.delay_power"])
+    return capacity
 
 
 def queue_of(

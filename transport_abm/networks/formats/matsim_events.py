@@ -81,6 +81,19 @@ def write_matsim_events(
         file.write("</events>\n")
 
 
+def events_path(path: Path) -> Path:
+    """The path, if its ending is one of MATSim's events.
+
+    Raises
+    ------
+    NetworkError
+        If the name does not end in .xml or .xml.gz.
+    """
+    if not path.name.endswith((".xml", ".xml.gz")):
+        raise NetworkError(Fault(path.name, "name", "an ending .xml or .xml.gz", path.suffix or "none"))
+    return path
+
+
 def _forms(mode: str) -> list[str]:
     """A line for each kind of event."""
     leg_mode = quoteattr(mode).replace("{", "{{").replace("}", "}}")

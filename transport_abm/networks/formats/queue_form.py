@@ -1,15 +1,18 @@
-"""A network from a file as the spatial queue takes it, and what the queue gives as link results."""
+"""A network from a file as the spatial queue takes it, and what the queue gives as link results and moves."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from transport_abm.core.errors import Fault, NetworkError
-from transport_abm.networks.city import F64
+from transport_abm.networks.city import F64, I32
 from transport_abm.networks.formats.link_results import VEHICLESH, LinkResults, build_link_results
+from transport_abm.networks.formats.matsim_events import VehicleMoves
 from transport_abm.networks.formats.road_file import RoadFile
 from transport_abm.networks.queues.day import QueueDay
+from transport_abm.networks.queues.kernels_links import CS
 from transport_abm.networks.queues.network import QueueNetwork, QueueRules, build_queue_network
+from transport_abm.networks.queues.plans import Plans
 
 
 def queue_network(roads: RoadFile, rules: QueueRules, *, packet: int = 1) -> QueueNetwork:
@@ -82,3 +85,38 @@ def queue_link_results(day: QueueDay, network: QueueNetwork, length_m: F64, *, y
         network.tail, network.head, length_m, bins, flow, time,
         year=year, flow_unit=VEHICLESH,
     )  # fmt: skip
+
+
+def queue_moves(day: QueueDay, plans: Plans, start_link: I32) -> VehicleMoves:
+    """Legs of a day as they were driven.
+
+    Parameters
+    ----------
+    day
+        A day of which a trace was kept.
+    plans
+        Its vehicles and legs.
+    start_link
+        By leg: link at whose head the vehicle stood before it; -1 where it came onto the tail of its first link.
+
+    Returns
+    -------
+    VehicleMoves
+        Legs that began, with the links that they came onto; times in the seconds in which they fall.
+    """
+    trace = day.state.trace
+    count = np.bincount(trace[:, 0], minlength=plans.n_legs)
+    # A vehicle that stood nowhere and never came onto its first link has nothing to tell.
+    told = np.flatnonzero((day.departure_cs >= 0) & ((count > 0) | (start_link >= 0)))
+    # Moves of one leg are in order already.
+    order = np.argsort(trace[:, 0], kind="stable")
+    vehicle = np.repeat(np.arange(plans.n_vehicles, dtype=np.int32), np.diff(plans.leg_indptr))
+    return VehicleMoves(
+        vehicle=vehicle[told],
+        start_link=start_link[told],
+        depart_s=day.departure_cs[told] // CS,
+        arrive_s=np.where(day.arrival_cs[told] >= 0, day.arrival_cs[told] // CS, -1),
+        route_indptr=np.concatenate((np.zeros(1, np.int64), np.cumsum(count[told]))),
+        link=trace[order, 1],
+        enter_s=trace[order, 2] // CS,
+    )

@@ -83,7 +83,7 @@ class QueueDay:
 def run_day(
     network: QueueNetwork, plans: Plans, routes: Routes, *, bin_min: int = 15, end_h: float = 30.0,
     charge: EntryCharge | None = None, state: QueueState | None = None, until_s: int | None = None,
-    horizon_s: int = HORIZON_S, check: bool = True,
+    horizon_s: int = HORIZON_S, check: bool = True, trace: bool = False,
 ) -> QueueDay:  # fmt: skip
     """Let the vehicles of a day drive.
 
@@ -109,6 +109,8 @@ def run_day(
         Slots of the wheel, a power of two [s].
     check
         Whether to look the plans through again.
+    trace
+        Whether to keep who came onto which link when (``QueueState.trace``), from midnight on.
 
     Returns
     -------
@@ -136,7 +138,14 @@ def run_day(
         if check:
             check_plans(network, plans, routes)
         state = build_state(
-            network, plans, routes, bin_min=bin_min, end_h=end_h, charge=charge, horizon_s=horizon_s
+            network,
+            plans,
+            routes,
+            bin_min=bin_min,
+            end_h=end_h,
+            charge=charge,
+            horizon_s=horizon_s,
+            trace=trace,
         )
     else:
         check_belongs(state, network, plans, routes)

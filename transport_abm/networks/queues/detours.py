@@ -100,6 +100,7 @@ def reroute(
         raise NetworkError(faults)
     first: I64 = ways.indptr[:-1] + len(routes.link) + len(state.detour)
     state.detour = np.concatenate([state.detour, ways.link])
+    state.lengthen_trace(len(ways.link))
     way_of = np.full(plans.n_vehicles, -1, np.int32)
     way_of[vehicle] = np.arange(len(vehicle))
     trips = state.trips(plans, routes)

@@ -62,6 +62,7 @@ from transport_abm.networks.queues.kernels_moves import (
     link_at,
     release_stuck,
     serve,
+    tell,
 )
 
 
@@ -123,7 +124,7 @@ def run_events(links, trips, rules, counts, wheel):  # type: ignore[no-untyped-d
     batch, sizes, weights, route = wheel.batch, rules.sizes, rules.weights, trips.route
     second, bin_cs = clock[SECOND], rules.bin_cs
     end_cs, bin_start = (second + 1) * CS, clock[BIN] * rules.bin_cs
-    n_route = len(route)
+    n_route, tracing = len(route), len(counts.trace) > 0
     record_at, ring_at, route_at = record.ctypes.data, ring.ctypes.data, route.ctypes.data
     moves = 0
     while True:
@@ -222,6 +223,8 @@ def run_events(links, trips, rules, counts, wheel):  # type: ignore[no-untyped-d
             record[to + ENTERED] += weight
             if record[to + FLAGS] & CHARGED:
                 charge(rules, counts, ahead, vehicle, kind)
+            if tracing:
+                tell(trips, counts, ahead, vehicle, time)
             if on == 0:
                 put(wheel, ahead, max(exit_time, np.int64(record[to + FREE_AT])), second)
         clock[AT] = clock[TAKEN]

@@ -42,9 +42,10 @@ AHEAD = 32
 """Places at the end of the batch that are looked at and not used."""
 CHUNK = 64
 """Codes in a chunk of the wheel."""
-SECOND, NEXT_FIRST, RING_TOP, BIN, MOVES, ARRIVED, TAKEN, AT, SERVED = range(9)
+SECOND, NEXT_FIRST, RING_TOP, BIN, MOVES, ARRIVED, TAKEN, AT, SERVED, TOLD = range(10)
 """Places of the clock: next second; next vehicle by its first departure; end of the rings in use; bin of the day;
-links left and vehicles arrived so far; codes in the batch and the one at hand; time to which holes were served."""
+links left and vehicles arrived so far; codes in the batch and the one at hand; time to which holes were served; rows of the
+trace."""
 CS = 100
 """Centiseconds in a second."""
 HEADWAY = 360_000

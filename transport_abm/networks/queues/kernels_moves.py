@@ -36,6 +36,7 @@ from transport_abm.networks.queues.kernels_links import (
     STORAGE,
     SUM,
     TIME,
+    TOLD,
     USED,
     VEHICLE,
     WAITED,
@@ -104,6 +105,8 @@ class Counts(NamedTuple):
     charged: NDArray[np.int64]
     paid: NDArray[np.int32]
     clock: NDArray[np.int64]
+    trace: NDArray[np.int32]
+    """Who came onto which link when, in the order of the moves: leg, link, time [cs]; no rows if nobody asked."""
 
 
 @kernel
@@ -159,6 +162,14 @@ def charge(rules, counts, link, vehicle, kind):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def tell(trips, counts, link, vehicle, time):  # type: ignore[no-untyped-def]
+    """A row of the trace: a vehicle comes onto a link."""
+    row = counts.clock[TOLD]
+    counts.trace[row, 0], counts.trace[row, 1], counts.trace[row, 2] = trips.leg[vehicle], link, time
+    counts.clock[TOLD] = row + 1
+
+
+@kernel
 def enter(links, trips, rules, counts, wheel, link, vehicle, place, word, time):  # type: ignore[no-untyped-def]
     """A vehicle enters a link; ``word`` is the one by which it comes, ``place`` that of the link."""
     record, ring = links.record, links.ring
@@ -172,6 +183,8 @@ def enter(links, trips, rules, counts, wheel, link, vehicle, place, word, time):
     record[link * WORDS + ENTERED] += rules.weights[kind]
     if record[link * WORDS + FLAGS] & CHARGED:
         charge(rules, counts, link, vehicle, kind)
+    if len(counts.trace) > 0:
+        tell(trips, counts, link, vehicle, time)
     if record[link * WORDS + COUNT] == 1:
         put(wheel, link, max(exit_time, record[link * WORDS + FREE_AT]), counts.clock[SECOND])
 

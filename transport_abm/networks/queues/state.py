@@ -30,6 +30,7 @@ from transport_abm.networks.queues.kernels_links import (
     RING_TOP,
     SECOND,
     STORAGE,
+    TOLD,
     WORDS,
     Links,
     Wheel,
@@ -120,6 +121,17 @@ class QueueState:
         ring[: len(old)] = old
         self.links = self.links._replace(ring=ring)
 
+    @property
+    def trace(self) -> I32:
+        """Who came onto which link when, in the order of the moves: leg, link, time [cs]; shape (moves, 3)."""
+        return self.counts.trace[: self.counts.clock[TOLD]]
+
+    def lengthen_trace(self, n: int) -> None:
+        """Room in the trace for so many more links, where one is kept."""
+        if len(self.counts.trace):
+            more = np.zeros((n, 3), np.int32)
+            self.counts = self.counts._replace(trace=np.concatenate([self.counts.trace, more]))
+
     def copy(self) -> QueueState:
         """A state of its own."""
         return _from_arrays({name: value.copy() for name, value in _arrays(self).items()})
@@ -157,7 +169,7 @@ def aligned(shape: tuple[int, ...]) -> I32:
 
 def build_state(
     network: QueueNetwork, plans: Plans, routes: Routes, *, bin_min: int, end_h: float,
-    charge: EntryCharge | None, horizon_s: int = HORIZON_S,
+    charge: EntryCharge | None, horizon_s: int = HORIZON_S, trace: bool = False,
 ) -> QueueState:  # fmt: skip
     """State at midnight: all roads empty, all vehicles at their first place.
 
@@ -173,6 +185,8 @@ def build_state(
         Charges for entering links, if any.
     horizon_s
         Slots of the wheel, a power of two: no result depends on it but the order within a second.
+    trace
+        Whether to keep who came onto which link when: 12 bytes for each link of each leg.
 
     Returns
     -------
@@ -186,6 +200,7 @@ def build_state(
     counts = Counts(
         np.zeros((n_bins, n), np.int32), np.zeros((n_bins, n), np.int64), np.zeros(groups, np.int64), paid,
         np.zeros(16, np.int64),
+        np.zeros((int(np.diff(routes.indptr)[plans.route].sum()) + 1 if trace else 0, 3), np.int32),
     )  # fmt: skip
     counts.clock[RING_TOP] = n * FIRST_RING
     none = np.full(plans.n_legs, -1, np.int32)

@@ -1,11 +1,16 @@
 """What drivers expect of roads, learnt from day to day, and the routes that follow.
 
-Drivers expect a link at flow ``x`` to take ``t0 (1 + b (x / C) ** p)``. At first ``b`` is what nobody has to learn: at its
-capacity a link costs a little delay, far beyond it very much, as queues do. After a day on which the link took ``t`` at
-the flow ``x``, the day says ``b = (t / t0 - 1) / (x / C) ** p``, and the expectation moves towards it by a weight, in
-logarithms, since delays of queues differ by orders of size. The routes of the next day are an equilibrium of what is
-expected (``assignment``), reached in a few sweeps from the routes of the day before. Nothing here decides the times: they
-are those of the day that is then driven; a good expectation only spares days.
+Drivers expect a link at flow ``x`` of their own hours to take ``f + g (x / C) ** p``. At first ``f`` is the empty link's
+time, and ``g`` what nobody has to learn: at its capacity a link costs a little delay, far beyond it very much, as queues
+do. After a day on which it took ``t`` at the load ``x / C``, part of the delay is laid to that flow, as much as the load
+and at most all of it; the rest was there without it, since queues of other hours or of links ahead make it. So
+
+    g = share (t - t0) / (x / C) ** p        f = t - g (x / C) ** p
+
+says at the day's flow exactly what the day said. Expectations move towards it by a weight, ``g`` in logarithms, since
+delays of queues differ by orders of size. The routes of the next day are an equilibrium of what is expected
+(``assignment``), reached in a few sweeps from the routes of the day before. Nothing here decides the times: they are
+those of the day that is then driven, and days that repeat are expected as they are; a good expectation only spares days.
 
 After Cantarella and Cascetta (1995, Transportation Science 29, 305-329), who let costs be learnt by exponential filters.
 """
@@ -13,6 +18,7 @@ After Cantarella and Cascetta (1995, Transportation Science 29, 305-329), who le
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,10 +30,21 @@ from transport_abm.networks.roads.road_problem import RoadProblem
 from transport_abm.networks.roads.road_state import RoadState
 
 LEAST_LOAD = 0.2
-"""Flow over capacity below which a day says nothing about how a link answers to flow [1]."""
+"""Flow over capacity below which none of a link's delay is laid to that flow [1]."""
+SLIGHT_DELAY = 0.1
+"""Part of the empty link's time that its flow is always believed to cost, or more flow would seem to cost nothing [1]."""
 
 
-def first_expectation(problem: RoadProblem, limited: Bool, *, delay_s: float) -> F64:
+class Expectation(NamedTuple):
+    """What drivers expect of each link: ``fixed_s + growing_s (x / C) ** p``."""
+
+    fixed_s: F64
+    """Time whatever their own flow [s]; infinite where closed."""
+    growing_s: F64
+    """Delay where their flow is at capacity [s]; 0 where the time does not depend on it."""
+
+
+def first_expectation(problem: RoadProblem, limited: Bool, *, delay_s: float) -> Expectation:
     """What is expected of links that nobody has driven in a queue.
 
     Parameters
@@ -41,16 +58,16 @@ def first_expectation(problem: RoadProblem, limited: Bool, *, delay_s: float) ->
 
     Returns
     -------
-    F64
-        ``b`` by link [1]; 0 where the time does not depend on flow.
+    Expectation
+        The empty link's time, and ``delay_s`` where flow is limited: also on links that are closed, and may open.
     """
-    time = problem.free_time_s
-    with np.errstate(divide="ignore"):
-        return np.where(limited & np.isfinite(time) & (time > 0), delay_s / time, 0.0)
+    return Expectation(
+        problem.free_time_s.copy(), np.where(limited & (problem.free_time_s > 0), delay_s, 0.0)
+    )
 
 
 def expected_problem(
-    problem: RoadProblem, expectation: F64, capacity_pcuh: F64, *, power: float
+    problem: RoadProblem, expectation: Expectation, capacity_pcuh: F64, *, power: float
 ) -> RoadProblem:
     """The links with the costs that drivers expect.
 
@@ -59,7 +76,7 @@ def expected_problem(
     problem
         Links.
     expectation
-        ``b`` by link.
+        What drivers expect.
     capacity_pcuh
         Capacity that is left to those who choose their ways [pcu/h].
     power
@@ -70,10 +87,15 @@ def expected_problem(
     RoadProblem
         To be assigned.
     """
+    fixed_s, growing_s = expectation
+    # A link that was closed since the day is closed, one that was opened is new to all.
+    fixed_s = np.where(np.isfinite(problem.free_time_s) & np.isfinite(fixed_s), fixed_s, problem.free_time_s)
+    grows = (growing_s > 0) & np.isfinite(fixed_s)
     return replace(
         problem,
-        bpr_scale=expectation,
-        bpr_power=np.where(expectation > 0, power, 1.0),
+        free_time_s=fixed_s,
+        bpr_scale=np.divide(growing_s, fixed_s, out=np.zeros(len(fixed_s)), where=grows),
+        bpr_power=np.where(grows, power, 1.0),
         capacity_pcuh=capacity_pcuh,
         preload_pcuh=np.zeros(problem.n_links),
     )
@@ -128,22 +150,25 @@ def expected_routes(
 
 
 def learn(
-    expectation: F64, problem: RoadProblem, flow_pcuh: F64, time_s: F64, *, least: F64, power: float, weight: float
-) -> F64:  # fmt: skip
+    expectation: Expectation, problem: RoadProblem, capacity_pcuh: F64, flow_pcuh: F64, time_s: F64,
+    *, delay_s: float, power: float, weight: float,
+) -> Expectation:  # fmt: skip
     """What is expected after a day.
 
     Parameters
     ----------
     expectation
-        ``b`` by link before the day.
+        What was expected before it.
     problem
-        Links as ``expected_problem`` gives them.
+        Links; read: the times of the empty ones.
+    capacity_pcuh
+        Capacity that is left to those who choose their ways [pcu/h].
     flow_pcuh
         Flow that wanted to use each link in the day [pcu/h].
     time_s
         Time that the day took on each link [s].
-    least
-        ``b`` below which no day brings it: the first expectation.
+    delay_s
+        Most that a link without a queue is believed to cost at its capacity [s].
     power
         ``p``.
     weight
@@ -151,18 +176,21 @@ def learn(
 
     Returns
     -------
-    F64
-        ``b`` after the day; 0 stays 0.
+    Expectation
+        After the day. Links whose time does not depend on flow, and closed ones, keep theirs.
     """
-    limited = expectation > 0
-    load = flow_pcuh[limited] / problem.capacity_pcuh[limited]
-    free_s = problem.free_time_s[limited]
-    told = np.where(
-        load > LEAST_LOAD, (time_s[limited] / free_s - 1.0) / np.maximum(load, LEAST_LOAD) ** power, 0.0
-    )
-    told = np.maximum(told, least[limited])
-    out = expectation.copy()
-    out[limited] = np.exp((1.0 - weight) * np.log(expectation[limited]) + weight * np.log(told))
+    told = (expectation.growing_s > 0) & np.isfinite(problem.free_time_s) & np.isfinite(time_s)
+    empty_s, time, before = problem.free_time_s[told], time_s[told], expectation.growing_s[told]
+    load = flow_pcuh[told] / capacity_pcuh[told]
+    power_of_load = np.maximum(load, LEAST_LOAD) ** power
+    share = np.where(load > LEAST_LOAD, np.minimum(load, 1.0), 0.0)
+    least = np.minimum(delay_s, SLIGHT_DELAY * empty_s / power_of_load)
+    growing = np.maximum(share * (time - empty_s) / power_of_load, least)
+    fixed = time - growing * np.minimum(load**power, power_of_load)
+    old_s = np.where(np.isfinite(expectation.fixed_s[told]), expectation.fixed_s[told], fixed)
+    out = Expectation(expectation.fixed_s.copy(), expectation.growing_s.copy())
+    out.growing_s[told] = np.exp((1.0 - weight) * np.log(before) + weight * np.log(growing))
+    out.fixed_s[told] = (1.0 - weight) * old_s + weight * fixed
     return out
 
 
