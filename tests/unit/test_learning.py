@@ -121,7 +121,7 @@ def test_days_of_queues_lead_to_equal_times() -> None:
         flows = assign_roads(expected, ZONES, demand, gap=1e-6, max_iterations=20, state=state)
         state = flows.state
         time = 600.0 + 3600.0 * np.maximum(flows.flow_pcuh / roads.capacity_pcuh - 1.0, 0.0)
-        gap, _ = route_gap(roads, time, ZONES, demand[None], one_class(roads), state)
+        gap, _, _ = route_gap(roads, time, ZONES, demand[None], one_class(roads), state)
         expectation = told(roads, expectation, flows.flow_pcuh.tolist(), time.tolist(), weight=0.5)
     np.testing.assert_allclose(flows.flow_pcuh, [3000 / 1.8, 3000 * 0.8 / 1.8], rtol=1e-3)
     assert gap < 1e-3
@@ -136,7 +136,7 @@ def test_the_gap_is_what_drivers_could_save() -> None:
     names = {(0, 2): 60.0, (0, 3): 50.0, (2, 1): 50.0, (3, 1): 60.0, (2, 3): 16.0}
     time = np.array([names[int(a), int(b)] for a, b in zip(problem.tail, problem.head, strict=True)])
     assert len(order) == len(time)
-    gap, spent = route_gap(problem, time, ZONES, DEMAND[None], one_class(problem), state)
+    gap, spent, _ = route_gap(problem, time, ZONES, DEMAND[None], one_class(problem), state)
     assert spent == pytest.approx(6 * 136.0)
     assert gap == pytest.approx((136.0 - 110.0) / 136.0, abs=FREE_S)
 
@@ -144,7 +144,7 @@ def test_the_gap_is_what_drivers_could_save() -> None:
 def test_an_equilibrium_leaves_nothing_to_save() -> None:
     problem = braess(bridge=True)
     flows = assign_roads(problem, ZONES, DEMAND, gap=1e-12, max_iterations=100)
-    gap, _ = route_gap(problem, flows.time_s, ZONES, DEMAND[None], one_class(problem), flows.state)
+    gap, _, _ = route_gap(problem, flows.time_s, ZONES, DEMAND[None], one_class(problem), flows.state)
     assert gap == pytest.approx(0.0, abs=1e-9)
 
 

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from transport_abm.core.vocabulary import Period
-from transport_abm.networks.city import F64, I32, City
+from transport_abm.networks.city import F64, I32, I64, City
+from transport_abm.networks.each_period import each_of
 from transport_abm.networks.queues.day import QueueDay, run_day
 from transport_abm.networks.queues.kernels_links import CS
+from transport_abm.networks.queues.kernels_vehicles import copy_road_links, count_road_links
 from transport_abm.networks.queues.network import QueueNetwork, build_queue_network, queue_rules
 from transport_abm.networks.queues.plans import Plans, Routes, VehicleKinds, build_routes
 from transport_abm.networks.queues.vehicles import draw_packets, hour_of_day
@@ -170,7 +172,9 @@ def learn_slice(part: Slice, queue: QueueNetwork, zone_node: I32, inputs: YearIn
         Read: ``learning.`` paths.
     """
     assert part.state is not None and part.expectation is not None
-    gap, part.spent = route_gap(part.problem, part.time_s, zone_node, part.demand, part.classes, part.state)
+    gap, part.spent, part.state = route_gap(
+        part.problem, part.time_s, zone_node, part.demand, part.classes, part.state
+    )
     part.excess = gap * part.spent
     part.expectation = learn(
         part.expectation, part.problem, _capacity(part, queue), part.wanted_pcuh, part.time_s,
@@ -288,34 +292,46 @@ def _plans(
     parts: Sequence[Slice], n_roads: int, inputs: YearInputs, packet: int, seed: int
 ) -> tuple[Plans, Routes]:
     """Plans of all packets of a day, and the routes that they share."""
-    first_route = 0
-    departs, chosen, links, lengths = [], [], [], []
-    for number, part in enumerate(parts):
-        assert part.state is not None
-        state = part.state
-        by_group = np.zeros((int(state.group.max(initial=0)) + 1, *part.demand.shape[1:]))
-        np.add.at(by_group, state.group, part.demand)
-        packets = draw_packets(
-            part.hours, inputs, state.pair, by_group.ravel()[state.pair], state.paths.ptr,
-            state.paths.flow, packet=packet, seed=seed, number=number,
-        )  # fmt: skip
-        road = part.problem.order[state.paths.slot]
-        on_road = road < n_roads
-        before = np.concatenate((np.zeros(1, np.int64), np.cumsum(on_road)))
-        links.append(road[on_road].astype(np.int32))
-        lengths.append(np.diff(before[state.paths.slot_ptr]))
-        # A way over connectors alone uses no road.
-        drives = lengths[-1][packets.path] > 0
-        departs.append(packets.depart_s[drives])
-        chosen.append(packets.path[drives] + np.int32(first_route))
-        first_route += state.n_paths
-    indptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.concatenate(lengths))))
-    routes = build_routes(indptr, np.concatenate(links), copy=False)
-    depart_s = np.concatenate(departs)
+    drawn = each_of(
+        list(enumerate(parts)), lambda part: _slice_plans(*part, n_roads, inputs, packet, seed)
+    )
+    first_route = np.cumsum([0, *(len(length) for _, _, length, _ in drawn)])
+    route = np.concatenate(
+        [own + np.int32(first) for (_, own, _, _), first in zip(drawn, first_route, strict=False)]
+    )
+    length = np.concatenate([each for _, _, each, _ in drawn])
+    indptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(length)))
+    routes = build_routes(indptr, np.concatenate([link for *_, link in drawn]), copy=False)
+    depart_s = np.concatenate([depart for depart, *_ in drawn])
     n = len(depart_s)
     plans = Plans(
-        leg_indptr=np.arange(n + 1, dtype=np.int64), route=np.concatenate(chosen), earliest_cs=depart_s * np.int32(CS),
+        leg_indptr=np.arange(n + 1, dtype=np.int64), route=route, earliest_cs=depart_s * np.int32(CS),
         stop_cs=np.zeros(n, np.int32), kind=np.zeros(n, np.int8),
         kinds=VehicleKinds(np.zeros(1, np.int8), np.ones(1), np.array([packet], np.int32)),
     )  # fmt: skip
     return plans, routes
+
+
+def _slice_plans(
+    number: int, part: Slice, n_roads: int, inputs: YearInputs, packet: int, seed: int
+) -> tuple[I32, I32, I64, I32]:
+    """Departures and routes of the packets of a slice that drive; links by route, and the links of all of them."""
+    assert part.state is not None
+    state = part.state
+    by_group = np.zeros((int(state.group.max(initial=0)) + 1, *part.demand.shape[1:]))
+    np.add.at(by_group, state.group, part.demand)
+    packets = draw_packets(
+        part.hours, inputs, state.pair, by_group.ravel()[state.pair], state.paths.ptr,
+        state.paths.flow, packet=packet, seed=seed, number=number,
+    )  # fmt: skip
+    length = np.zeros(state.n_paths, np.int64)
+    taken = np.zeros(state.n_paths, np.bool_)
+    taken[packets.path] = True
+    count_road_links(taken, state.paths.slot_ptr, state.paths.slot, part.problem.order, n_roads, length)
+    # A way over connectors alone uses no road.
+    used = length > 0
+    row = np.cumsum(used, dtype=np.int32) - np.int32(1)
+    link = np.empty(int(length.sum()), np.int32)
+    copy_road_links(used, state.paths.slot_ptr, state.paths.slot, part.problem.order, n_roads, link)
+    drives = used[packets.path]
+    return packets.depart_s[drives], row[packets.path[drives]], length[used], link

@@ -62,3 +62,42 @@ def fill_packets(start, address, paths, cumulative, edge_s, key, depart_s, path)
                     chosen = p
                     break
             path[row] = np.int32(chosen)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def count_road_links(taken, slot_ptr, slot, order, n_roads, length):  # type: ignore[no-untyped-def]
+    """Links of each path that are roads, and neither connectors nor turns.
+
+    Parameters
+    ----------
+    taken : bool[paths]             others have none
+    slot_ptr : int64[paths + 1], slot : int32[...]   slots of each path
+    order : int64[slots]            row of each slot; roads come first
+    n_roads : int
+    length : int64[paths], overwritten where taken
+    """
+    for path in range(len(taken)):
+        if taken[path]:
+            count = 0
+            for k in range(slot_ptr[path], slot_ptr[path + 1]):
+                if order[slot[k]] < n_roads:
+                    count += 1
+            length[path] = count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def copy_road_links(taken, slot_ptr, slot, order, n_roads, link):  # type: ignore[no-untyped-def]
+    """Roads of the paths that are taken, one path after the other; parameters as of ``count_road_links``.
+
+    Parameters
+    ----------
+    link : int32[...], overwritten
+    """
+    at = 0
+    for path in range(len(taken)):
+        if taken[path]:
+            for k in range(slot_ptr[path], slot_ptr[path + 1]):
+                row = order[slot[k]]
+                if row < n_roads:
+                    link[at] = row
+                    at += 1

@@ -69,6 +69,8 @@ class Equilibrium:
         classes: RoadClasses,
         gap: float,
         state: RoadState | None,
+        *,
+        empty_too: bool = False,
     ) -> None:
         self.problem, self.zone_node, self.classes, self.gap = problem, zone_node, classes, gap
         self.class_demand = demand
@@ -95,7 +97,7 @@ class Equilibrium:
         self.origin = (place // len(zone_node)).astype(np.int32)
         self.destination = zone_node[place % len(zone_node)]
         closed = np.isinf(self.parameter[:, 0]) | np.isinf(self.fixed)
-        self.paths = first_paths(self.pair, self.demand, known, closed)
+        self.paths = first_paths(self.pair, self.demand, known, closed, empty_too=empty_too)
         self.parts = self._split()
         self.above = [self.hierarchy.above(np.unique(self.destination[a:b])) for a, b in self._bounds()]
         self.group_flow = np.zeros(self.fixed.shape)
@@ -218,6 +220,12 @@ class Equilibrium:
     def shift(self, relative_gap: float) -> None:
         """Shift flow between the paths of each pair until little is left to gain before the next sweep."""
         self.take_new_paths()
+        self.spread(relative_gap)
+        if self.creeps:
+            self._move_together(PASS_GAP_SHARE * max(self.gap, min(relative_gap, 1.0)))
+
+    def spread(self, relative_gap: float) -> None:
+        """Passes of shifts between the paths that are known, empty ones too."""
         mark = np.empty((2, self.problem.n_links), np.int64)
         path_cost = np.empty(int(np.diff(self.paths.ptr).max(initial=1)))
         links = (self.parameter, self.fixed, self.flow, self.cost, self.slope)
@@ -227,8 +235,6 @@ class Equilibrium:
             if excess <= aim * self.total_cost():
                 break
         self._settle_flow()
-        if self.creeps:
-            self._move_together(aim)
 
     def _move_together(self, aim: float) -> None:
         """Newton steps of all pairs, for as long as they gain and are worth their time."""

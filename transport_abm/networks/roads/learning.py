@@ -118,7 +118,7 @@ def expected_routes(
     classes
         Classes of vehicles and what they pay.
     state
-        Routes of the day before; None on the first day.
+        Routes of the day before, with those that ``route_gap`` found; None on the first day.
     gap
         Relative gap at which to stop.
     sweeps
@@ -136,7 +136,10 @@ def expected_routes(
     """
     nodes = np.array(zone_node, np.int32)
     with working_threads(problem, nodes):
-        work = Equilibrium(problem, nodes, demand, classes, gap, state)
+        work = Equilibrium(problem, nodes, demand, classes, gap, state, empty_too=True)
+        if work.is_complete():
+            # Drivers know their ways and those that would have been the best of the day before.
+            work.spread(gap)
         for _ in range(sweeps):
             reached = work.sweep()
             if reached <= gap:
@@ -196,8 +199,8 @@ def learn(
 
 def route_gap(
     problem: RoadProblem, time_s: F64, zone_node: I32, demand: F64, classes: RoadClasses, state: RoadState
-) -> tuple[float, float]:
-    """How much of their cost drivers could have saved on a day.
+) -> tuple[float, float, RoadState]:
+    """How much of their cost drivers could have saved on a day, and on which routes.
 
     Parameters
     ----------
@@ -216,8 +219,9 @@ def route_gap(
 
     Returns
     -------
-    gap, spent
-        (sum x c - sum d u) / sum x c, with ``u`` the cost of the cheapest way at these times [1]; sum x c [vehicle s].
+    gap, spent, state
+        (sum x c - sum d u) / sum x c, with ``u`` the cost of the cheapest way at these times [1]; sum x c [vehicle s];
+        the routes, and empty ones where a pair had a cheaper way.
 
     Raises
     ------
@@ -230,4 +234,6 @@ def route_gap(
     with working_threads(problem, nodes):
         work = Equilibrium(met, nodes, demand, classes, 1.0, state)
         spent = work.total_cost()
-        return work.sweep(), spent
+        gap = work.sweep()
+        work.take_new_paths()
+        return gap, spent, work.state()

@@ -100,10 +100,12 @@ def shares(paths: Paths, demand: F64) -> Paths:
     return Paths(paths.ptr, share, paths.slot_ptr, paths.slot)
 
 
-def first_paths(pair: I64, demand: F64, state: RoadState | None, closed: NDArray[np.bool_]) -> Paths:
+def first_paths(
+    pair: I64, demand: F64, state: RoadState | None, closed: NDArray[np.bool_], *, empty_too: bool = False
+) -> Paths:
     """Paths to start from: those of the state that are still open, with the new demand in the old shares.
 
-    ``closed`` has a row a group and a column a slot.
+    ``closed`` has a row a group and a column a slot. Paths that nobody took are left out but with ``empty_too``.
     """
     nothing = Paths(
         np.zeros(len(pair) + 1, np.int64), np.empty(0), np.zeros(1, np.int64), np.empty(0, np.int32)
@@ -111,7 +113,7 @@ def first_paths(pair: I64, demand: F64, state: RoadState | None, closed: NDArray
     if state is None or state.n_paths == 0:
         return nothing
     old = state.paths
-    keep = old.flow > 0
+    keep = old.flow >= 0 if empty_too else old.flow > 0
     length = np.diff(old.slot_ptr)
     if closed.any():
         group = np.repeat(state.pair // state.pair_count, np.diff(old.ptr))
