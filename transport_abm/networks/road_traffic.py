@@ -14,7 +14,6 @@ from transport_abm.core.vocabulary import Period
 from transport_abm.networks.city import F32, F64, I32, City
 from transport_abm.networks.each_period import each_of
 from transport_abm.networks.level_of_service import BARRED_MIN, CAR_MIN, OIL_MIN
-from transport_abm.networks.queues.network import QueueNetwork
 from transport_abm.networks.road_users import (
     RoadRules,
     RoadUser,
@@ -30,8 +29,6 @@ from transport_abm.networks.roads.road_skims import fill_intrazonal, road_proble
 from transport_abm.networks.roads.turns import forbid_turns
 from transport_abm.networks.roads.volume_delay import load_volume_delay
 from transport_abm.networks.simulated_day import (
-    DayReport,
-    Slice,
     find_routes,
     learn_slice,
     open_slices,
@@ -123,21 +120,20 @@ def simulate_roads(
         return
     problems = {period: build_road_problem(travel, city, inputs, period) for period in Period}
     classes = {period: road_classes(rules, inputs, period) for period in Period}
-    largest = int(inputs["learning.packet_vehicles"])
-    packet = max(1, int(min(weight, largest)))
+    # Whatever the sample, so that its size does not change how queues spill back.
+    packet = int(inputs["learning.packet_vehicles"])
+    queue = queue_of(city, problems, inputs, packet=packet)
     parts = open_slices(travel.slices, problems, classes, vehicles, inputs)
     zone_node = np.arange(len(city.zones), dtype=np.int32)
-    days = int(inputs["learning.days_per_choice"])
-    for day in range(1, days + 1):
-        # Drivers learn from days of packets too, which take a fraction of the time; the last day is that of the sample.
-        size = packet if day == days else max(packet, largest)
-        queue = queue_of(city, problems, inputs, packet=size)
-        travel.queue_day = _drive(parts, queue, zone_node, inputs, size, travel.seed)
+    for _ in range(int(inputs["learning.days_per_choice"])):
+        each_of(parts, lambda part: find_routes(part, queue, zone_node, inputs))
+        travel.queue_day = simulate_day(parts, queue, inputs, packet=packet, seed=travel.seed)
+        each_of(parts, lambda part: learn_slice(part, queue, zone_node, inputs))
         for period in Period:
             travel.road_gap[period] = period_gap(parts, period)
-        if size == packet and (travel.road_gap <= inputs["learning.gap"]).all():
+        if (travel.road_gap <= inputs["learning.gap"]).all():
             break
-    n = city.roads.n_links
+    n = queue.n_links
     for period in Period:
         own = [part for part in parts if part.period is period]
         # A period is offered the mean of its slices, by their departures.
@@ -145,16 +141,6 @@ def simulate_roads(
         travel.link_flow_pcuh[period] = np.max([part.flow_pcuh[:n] for part in own], axis=0)
     travel.slices = parts
     travel.road_demand = [vehicles[period] for period in Period]
-
-
-def _drive(
-    parts: list[Slice], queue: QueueNetwork, zone_node: I32, inputs: YearInputs, packet: int, seed: int
-) -> DayReport:
-    """One day: drivers find routes, drive, and learn."""
-    each_of(parts, lambda part: find_routes(part, queue, zone_node, inputs))
-    report = simulate_day(parts, queue, inputs, packet=packet, seed=seed)
-    each_of(parts, lambda part: learn_slice(part, queue, zone_node, inputs))
-    return report
 
 
 def _hardly_moved(travel: Travel, inputs: YearInputs, vehicles: Mapping[Period, F64]) -> bool:

@@ -292,9 +292,7 @@ def _plans(
     parts: Sequence[Slice], n_roads: int, inputs: YearInputs, packet: int, seed: int
 ) -> tuple[Plans, Routes]:
     """Plans of all packets of a day, and the routes that they share."""
-    drawn = each_of(
-        list(enumerate(parts)), lambda part: _slice_plans(*part, n_roads, inputs, packet, seed)
-    )
+    drawn = each_of(list(enumerate(parts)), lambda part: _slice_plans(*part, n_roads, inputs, packet, seed))
     first_route = np.cumsum([0, *(len(length) for _, _, length, _ in drawn)])
     route = np.concatenate(
         [own + np.int32(first) for (_, own, _, _), first in zip(drawn, first_route, strict=False)]
