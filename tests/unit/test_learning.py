@@ -13,6 +13,7 @@ from transport_abm.networks.roads.assignment import assign_roads, link_time_s
 from transport_abm.networks.roads.learning import (
     Expectation,
     expected_problem,
+    expected_routes,
     first_expectation,
     learn,
     route_gap,
@@ -139,6 +140,25 @@ def test_the_gap_is_what_drivers_could_save() -> None:
     gap, spent, _ = route_gap(problem, time, ZONES, DEMAND[None], one_class(problem), state)
     assert spent == pytest.approx(6 * 136.0)
     assert gap == pytest.approx((136.0 - 110.0) / 136.0, abs=FREE_S)
+
+
+def test_the_best_way_of_a_day_is_known_on_the_next_without_seeking_it() -> None:
+    """All drive the short way; the day shows the long one to be faster; the next day's trips are split over both."""
+    roads = links([60.0, 100.0], [1000.0, 1000.0])
+    demand = np.array([[0.0, 1500.0], [0.0, 0.0]])
+    state = assign_roads(roads, ZONES, demand, gap=1e-9, max_iterations=1).state
+    assert state.n_paths == 1
+    day = np.array([600.0, 100.0])
+    gap, _, state = route_gap(roads, day, ZONES, demand[None], one_class(roads), state)
+    assert gap == pytest.approx(5.0 / 6.0) and state.n_paths == 2
+    expected = told(
+        roads, first_expectation(roads, np.ones(2, bool), delay_s=30.0), [1500.0, 0.0], day.tolist()
+    )
+    problem = expected_problem(roads, expected, roads.capacity_pcuh, power=POWER)
+    state, flow = expected_routes(problem, ZONES, demand[None], one_class(roads), state, gap=1e-9, sweeps=0)
+    times = link_time_s(problem, flow)
+    assert flow.sum() == pytest.approx(1500.0) and (flow > 100.0).all()
+    assert times[0] == pytest.approx(times[1], rel=1e-6)
 
 
 def test_an_equilibrium_leaves_nothing_to_save() -> None:
