@@ -81,3 +81,19 @@ def find_doors(stop_ptr, stop_event, time, access, leave, cycle, event, wait):  
                 f = first_event(stop_ptr, stop_event, time, stop[i], at)
                 event[i, j] = f
                 wait[i, j] = (time[f] - at) % cycle if f >= 0 else 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def group(target, source, ptr, out):  # type: ignore[no-untyped-def]
+    """Sources grouped by their target, in order: ``out[ptr[t]:ptr[t + 1]]``; ``ptr`` begins with zeros."""
+    for t in target:
+        ptr[t + 1] += 1
+    for t in range(len(ptr) - 1):
+        ptr[t + 1] += ptr[t]
+    # Beginnings move on to the ends of their groups, which are the next beginnings.
+    for i in range(len(target)):
+        out[ptr[target[i]]] = source[i]
+        ptr[target[i]] += 1
+    for t in range(len(ptr) - 1, 0, -1):
+        ptr[t] = ptr[t - 1]
+    ptr[0] = 0

@@ -154,9 +154,8 @@ def departure_timetable(
     pattern = np.repeat(np.arange(len(first)), np.diff(np.append(first, n_calls)))
     count = np.array([len(starts) for starts in starts_ds], np.int64)
     begin = np.append(0, np.cumsum(count))
-    start = np.concatenate(
-        [np.sort(np.asarray(s, np.float64) % cycle_ds) for s in starts_ds] or [np.zeros(0)]
-    )
+    start = np.concatenate([*starts_ds, np.zeros(0)]) % cycle_ds
+    start = start[np.lexsort((start, np.repeat(np.arange(len(count)), count)))]
     along = along_pattern(service, call_time_s * DS_PER_MIN / 60)
     # One event for each leaving call and departure, in order of calls; ``base`` is a call's first.
     own = np.where(follows >= 0, count[pattern], 0) if n_calls else np.zeros(0, np.int64)

@@ -10,7 +10,8 @@ import numba
 import numpy as np
 
 from transport_abm.networks.city import F64, I32, I64
-from transport_abm.networks.transit.kernels_catching import find_changes, find_doors
+from transport_abm.networks.transit.kernels_catching import find_changes, find_doors, group
+from transport_abm.networks.transit.kernels_journeys import carried
 from transport_abm.networks.transit.kernels_timetable import (
     Doors,
     Events,
@@ -40,7 +41,7 @@ from transport_abm.networks.transit.transit_assignment import (
 from transport_abm.networks.transit.transit_service import TransitService
 
 LANES = 32
-"""Destinations that are searched at once: fixed, so that results do not depend on threads."""
+"""Destinations that are searched at once, a bit each: fixed, so that results do not depend on threads."""
 
 
 def assign_timetable(
@@ -112,9 +113,10 @@ def _labels(workers: int, events: int) -> Labels:
     return Labels(
         np.empty(rows, np.float32),
         np.empty(rows, np.float32),
-        np.empty(rows, np.int32),
-        np.empty(rows, np.int32),
-        np.empty(rows[:2], np.uint8),
+        np.zeros(rows, np.int32),
+        np.empty(rows[:2], np.int64),
+        np.empty(rows[:2], np.int64),
+        np.empty(rows[:2], np.bool_),
     )
 
 
@@ -122,14 +124,13 @@ def _carried(service: TransitService, difference: F64) -> F64:
     """Riders on each segment from those who get on less those who have got off; rounding leaves no negative ones."""
     first = pattern_starts(service)
     flow = np.zeros_like(difference)
-    for begin, end in zip(first, np.append(first[1:], len(difference)), strict=True):
-        flow[begin:end] = np.cumsum(difference[begin:end])
+    carried(np.repeat(first, np.diff(np.append(first, len(difference)))), difference, flow)
     return np.where(service.graph.call_next >= 0, np.maximum(flow, 0.0), 0.0)
 
 
 def _events(
     service: TransitService, table: Timetable, crowding: TransitCrowding | None
-) -> tuple[Events, tuple[I64, I32]]:
+) -> tuple[Events, tuple[I32, I32]]:
     """Events in order of time with all that follows from them, and the events of each stop in order of time."""
     graph, inputs = service.graph, service.inputs
     order = np.argsort(table.time_ds, kind="stable")
@@ -138,8 +139,7 @@ def _events(
     row[-1] = -1
     call, time, ride = table.call[order], table.time_ds[order], table.ride_ds[order]
     stop = graph.call_stop[call]
-    stop_event = np.argsort(stop, kind="stable").astype(np.int32)
-    stop_ptr = np.append(0, np.cumsum(np.bincount(stop, minlength=len(service.stop))))
+    stop_ptr, stop_event = _by_target(stop, np.arange(len(call), dtype=np.int32), len(service.stop))
     later, gap = _later(stop_event, stop_ptr, time, table.cycle_ds)
     off_stop = graph.call_stop[graph.call_next[call]]
     walk_ptr, walk_to, walk_min = _walks_out(service)
@@ -190,12 +190,12 @@ def _looks(events: Events) -> Looks:
 
 def _by_target(target: I32, source: I32, n: int) -> tuple[I32, I32]:
     """Sources grouped by their target: row pointers and sources."""
-    count = np.bincount(target, minlength=n)
-    order = np.argsort(target, kind="stable")
-    return np.append(0, np.cumsum(count)).astype(np.int32), source[order]
+    ptr, grouped = np.zeros(n + 1, np.int32), np.empty(len(target), np.int32)
+    group(target, source, ptr, grouped)
+    return ptr, grouped
 
 
-def _later(stop_event: I32, stop_ptr: I64, time: I32, cycle: int) -> tuple[I32, I64]:
+def _later(stop_event: I32, stop_ptr: I32, time: I32, cycle: int) -> tuple[I32, I64]:
     """Next event at the same stop, in turn, and the time until then [0.1 s]."""
     later = np.empty(len(time), np.int32)
     gap = np.empty(len(time), np.int64)
@@ -260,7 +260,7 @@ def _lines(
     )
 
 
-def _doors(service: TransitService, table: Timetable, events: Events, stops: tuple[I64, I32]) -> Doors:
+def _doors(service: TransitService, table: Timetable, events: Events, stops: tuple[I32, I32]) -> Doors:
     """Ways from stops to zones, and what a walk to a stop catches at each sampled departure from home."""
     graph, inputs = service.graph, service.inputs
     n_zones, n_stops = service.n_zones, len(service.stop)
