@@ -10,6 +10,7 @@ import pytest
 
 from tests.queue_case import CAR, RULES, chain, plans_of, random_case
 from transport_abm.core.errors import NetworkError, ReproducibilityError
+from transport_abm.networks.formats.queue_form import queue_moves
 from transport_abm.networks.queues import state as state_module
 from transport_abm.networks.queues.charges import EntryCharge
 from transport_abm.networks.queues.day import run_day
@@ -231,3 +232,13 @@ def test_the_kernel_is_compiled_once_for_all_days() -> None:
         run_day(case.network, case.plans, case.routes, end_h=1, charge=case.charge)
         run_day(case.network, case.plans, case.routes, end_h=1)
     assert len(run.signatures) == 1
+
+
+def test_a_trace_begins_at_midnight_or_not_at_all() -> None:
+    case = random_case(1, n_nodes=4, n_links=8, n_vehicles=10, jam=False)
+    state = run_day(case.network, case.plans, case.routes, end_h=1.0, until_s=60).state
+    with pytest.raises(NetworkError, match="trace: expected a state that keeps one"):
+        run_day(case.network, case.plans, case.routes, end_h=1.0, state=state, trace=True)
+    day = run_day(case.network, case.plans, case.routes, end_h=1.0, state=state)
+    with pytest.raises(NetworkError, match="trace: expected one kept"):
+        queue_moves(day, case.plans, np.full(case.plans.n_legs, -1, np.int32))

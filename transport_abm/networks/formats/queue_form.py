@@ -103,7 +103,16 @@ def queue_moves(day: QueueDay, plans: Plans, start_link: I32) -> VehicleMoves:
     -------
     VehicleMoves
         Legs that began, with the links that they came onto; times in the seconds in which they fall.
+
+    Raises
+    ------
+    NetworkError
+        If no trace was kept.
     """
+    if not day.state.keeps_trace:
+        raise NetworkError(
+            Fault("day of the spatial queue", "trace", "one kept by run_day(trace=True)", "none")
+        )
     trace = day.state.trace
     count = np.bincount(trace[:, 0], minlength=plans.n_legs)
     # A vehicle that stood nowhere and never came onto its first link has nothing to tell.

@@ -120,7 +120,7 @@ def run_day(
     Raises
     ------
     NetworkError
-        Plans or charges that do not fit; all faults at once.
+        Plans or charges that do not fit; all faults at once. A trace of a state that keeps none.
     ReproducibilityError
         A state of something else.
     """
@@ -138,15 +138,8 @@ def run_day(
         if check:
             check_plans(network, plans, routes)
         state = build_state(
-            network,
-            plans,
-            routes,
-            bin_min=bin_min,
-            end_h=end_h,
-            charge=charge,
-            horizon_s=horizon_s,
-            trace=trace,
-        )
+            network, plans, routes, bin_min=bin_min, end_h=end_h, charge=charge, horizon_s=horizon_s, trace=trace
+        )  # fmt: skip
     else:
         check_belongs(state, network, plans, routes)
         if state.shape[4:] != (end_s, bin_min):
@@ -157,6 +150,10 @@ def run_day(
                     f"those of the state, {state.shape[4:]}",
                     f"{(end_s, bin_min)}",
                 )
+            )
+        if trace and not state.keeps_trace:
+            raise NetworkError(
+                Fault(WHERE, "trace", "a state that keeps one from midnight on", "one without")
             )
     until = end_s if until_s is None else min(int(until_s), end_s)
     rules = _rules(plans.kinds, charge, bin_min, network.stuck_wait_s)

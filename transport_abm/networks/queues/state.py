@@ -122,13 +122,18 @@ class QueueState:
         self.links = self.links._replace(ring=ring)
 
     @property
+    def keeps_trace(self) -> bool:
+        """Whether a trace is kept."""
+        return len(self.counts.trace) > 0
+
+    @property
     def trace(self) -> I32:
         """Who came onto which link when, in the order of the moves: leg, link, time [cs]; shape (moves, 3)."""
         return self.counts.trace[: self.counts.clock[TOLD]]
 
     def lengthen_trace(self, n: int) -> None:
         """Room in the trace for so many more links, where one is kept."""
-        if len(self.counts.trace):
+        if self.keeps_trace:
             more = np.zeros((n, 3), np.int32)
             self.counts = self.counts._replace(trace=np.concatenate([self.counts.trace, more]))
 
