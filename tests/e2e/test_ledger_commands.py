@@ -11,9 +11,9 @@ import pytest
 from rich.cells import cell_len
 
 from tests.e2e.test_command_line import DONE, in_process, one_line_each, refused, transport_abm
+from tests.report_case import run_of
 from tests.synthetic_vehicles import matrix_of, with_vehicles
 from tests.tiny import tiny_city
-from tests.unit.test_report import run_of
 from transport_abm.cli.runs import write_reports
 from transport_abm.experiments import attribution, paired
 from transport_abm.experiments.paired import read_matrix, write_matrix

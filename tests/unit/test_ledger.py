@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.report_case import Checker, run_of
 from tests.synthetic_vehicles import matrix_of, with_vehicles
 from tests.tiny import tiny_city
-from tests.unit.test_report import Checker, run_of
 from transport_abm.core.errors import LeverError, ScenarioError, StoreError
 from transport_abm.core.vocabulary import Accounting, Scope
 from transport_abm.experiments.attribution import COLUMNS as SHARES

@@ -5,115 +5,31 @@ from __future__ import annotations
 import re
 import string
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
-import pandas as pd
 import pytest
 
+from tests.report_case import DRAW, FIRST, LAST, Checker, outcome_table, page, run_of
 from tests.tiny import tiny_city
 from transport_abm.core.errors import InputError, StoreError
-from transport_abm.core.vocabulary import Mode
 from transport_abm.networks.cities.beijing_osm import NOTES
-from transport_abm.networks.cities.city_files import city_digest, write_city
-from transport_abm.networks.city import City
+from transport_abm.networks.cities.city_files import write_city
 from transport_abm.networks.reference.build import reference_meta
 from transport_abm.outcomes import OUTCOMES
 from transport_abm.policy.inputs import shipped_catalogue
 from transport_abm.policy.levers import read_levers
 from transport_abm.policy.scenario import Scenario, scenario_names
 from transport_abm.policy.targets import read_targets
-from transport_abm.report import write_city_map, write_report
+from transport_abm.report import write_report
 from transport_abm.report.figures import form, nice_step, percent, plain, points, round_numbers, small
-from transport_abm.report.frames import whole
-from transport_abm.report.ground import LOAD_FILL
 from transport_abm.report.markup import Markup, el, escape
-from transport_abm.report.metro_map import metro_sections
 from transport_abm.report.page import build_page
 from transport_abm.report.reading import observed_values, read_runs
-from transport_abm.report.road_map import road_map, road_pairs
 from transport_abm.report.svg import spread
-from transport_abm.report.table import VEHICLES
 from transport_abm.report.texts import LANGUAGES, text_table, texts
 from transport_abm.results import Ensemble, Results
-
-GREEN = {2024: 0.75, 2025: 0.7712, 2026: 0.772, 2027: 0.774, 2028: 0.775, 2029: 0.776, 2030: 0.771}
-FIRST, LAST = 2024, 2030
-DRAW = 0.0004
-"""Green share of each further replication less that of the one before."""
-VOID = {"meta", "br", "hr"}
-SVG_VOID = {"path", "line", "rect", "circle"}
-
-
-def outcome_table(
-    replication: int = 0, *, excess: float = 0.5, years: range = range(FIRST, LAST + 1)
-) -> pd.DataFrame:
-    """Plausible values of every outcome of travel in the tiny city; those of vehicles: tests/synthetic_vehicles.py."""
-    rows: list[tuple[Any, ...]] = []
-
-    def add(name: str, year: int, value: float, class_: str = "", district: str = "") -> None:
-        rows.append((name, year, district, class_, value, OUTCOMES[name].unit))
-
-    for year in years:
-        green = GREEN[year] - DRAW * replication
-        for name in [name for name in OUTCOMES if name not in VEHICLES]:
-            if name not in (
-                "mode_share",
-                "gap",
-                "crowding",
-                "boardings",
-                "bus_speed",
-                "network_speed",
-                "car_time",
-            ):
-                add(name, year, 1.0 if name == "converged" else 12_345.678)
-        for name in ("green_share_motorised", "green_share_city", "green_share_no_e_bike"):
-            add(name, year, green - 0.1)
-        rows = [row for row in rows if not (row[0] in ("green_share",) and row[1] == year)]
-        add("green_share", year, green)
-        add("green_share", year, green + 0.01, district="Inner")
-        add("green_share", year, green - 0.02 * (year == LAST), district="Outer")
-        for mode in Mode:
-            add("mode_share", year, 1 / len(Mode), mode.name.lower())
-            add("passenger_km", year, 2e6, mode.name.lower())
-        for period in ("am", "pm"):
-            add("network_speed", year, 24.3, period)
-            add("bus_speed", year, 17.9, period)
-            add("car_time", year, 31.0, period)
-        add("crowding", year, 0.12, "over_capacity")
-        add("boardings", year, 8.5e6, "metro")
-        for name in ("road", "share", "transit"):
-            add("gap", year, 0.0005, name)
-        add("gap", year, excess if year == LAST else 0.5, "excess")
-        add("gap", year, 7, "iterations")
-    table = pd.DataFrame(rows, columns=["outcome", "year", "district", "class", "value", "unit"])
-    return table.drop_duplicates(["outcome", "year", "district", "class"], keep="last").reset_index(drop=True)
-
-
-def run_of(city: City, replication: int = 0, *, case: Scenario | None = None, **options: Any) -> Results:
-    """A run of the tiny city that nobody has run."""
-    case = (case or Scenario.named("plan")).replace(years=(FIRST, LAST), replication=replication)
-    link = np.arange(city.roads.n_links, dtype=np.int32)
-    load = (0.2 + 1.1 * link / len(link)).astype(np.float32)
-    roads = pd.DataFrame(
-        {"year": np.int16(LAST), "link": link, "am_pcuh": load * 1000, "pm_pcuh": load * 900, "load": load}
-    )
-    call = np.array([0, 1, 2, 4, 5, 6], np.int32)
-    transit = pd.DataFrame(
-        {"year": np.int16(LAST), "call": call, "pattern": (call // 4).astype(np.int32),
-         "passengers_h": np.float32(1000.0) * (1 + call), "load": np.float32(0.2) * (1 + call)}
-    )  # fmt: skip
-    manifest: dict[str, Any] = {
-        "format": 1, "run": f"run-{replication}", "scenario": case.model_dump(mode="json"),
-        "city": {"name": "tiny", "digest": city_digest(city), "meta": dict(city.meta)},
-        "base_year": {"constant": [0.1] * len(Mode), "share_gap": 1e-7, "trips_gap": 0.0001},
-        "population_fit": {"tae": 12.0, "srmse": 0.001, "chi_square": 3.0, "max_error": 0.004},
-        "parameter_tags": {"prior": 30, "source-read": 10}, "code": "c0de", "versions": {"numpy": "2.0"},
-    }  # fmt: skip
-    return Results(manifest, outcome_table(replication, **options), roads, transit)
 
 
 @pytest.fixture(scope="module")
@@ -128,50 +44,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run() -> Results:
     """One run of the tiny city."""
     return run_of(tiny_city())
-
-
-def page(results: Results | Ensemble, folder: Path, path: Path, language: str = "en") -> str:
-    """Text of a report."""
-    return write_report(results, path / f"{language}.html", language=language, city=str(folder)).read_text(
-        "utf-8"
-    )
-
-
-class Checker(HTMLParser):
-    """Collects tags, attributes and visible text, and insists that every element is closed in order."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str, str]] = []
-        self.words: list[str] = []
-        self.feed(text)
-        self.close()
-        assert not self.open, f"not closed: {self.open}"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in SVG_VOID, f"<{tag}/> does not close itself in HTML"
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open and self.open.pop() == tag, f"</{tag}> out of order"
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        """Everything a reader sees."""
-        return " ".join(" ".join(self.words).split())
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -409,19 +281,6 @@ def test_levers_are_told_in_words(run: Results, folder: Path, tmp_path: Path) ->
     assert "Carbon credit for green trips: 0.06 CNY/kg, in force from 2023 (before: 0 CNY/kg)" in text
 
 
-@pytest.mark.parametrize(
-    ("language", "credit"), [("en", "© OpenStreetMap contributors"), ("zh", "© OpenStreetMap 贡献者")]
-)
-def test_city_from_openstreetmap_names_its_contributors_on_every_map(
-    tmp_path: Path, language: str, credit: str
-) -> None:
-    city = replace(tiny_city(), meta={"sources": ["extract of OpenStreetMap"], "licence": "ODbL 1.0"})
-    write_city(city, tmp_path / "osm")
-    text = page(run_of(city), tmp_path / "osm", tmp_path, language)
-    maps = re.findall(r"<svg.*?</svg>", text, re.DOTALL)[-4:]  # two of districts, roads, metro
-    assert all(credit in drawing for drawing in maps) and text.count(credit) == len(maps) + 1
-
-
 def test_hand_drawn_city_credits_nobody(run: Results, folder: Path, tmp_path: Path) -> None:
     assert "OpenStreetMap" not in page(run, folder, tmp_path)
 
@@ -434,51 +293,11 @@ def test_published_values_end_in_2021_and_name_their_source() -> None:
     assert shares == {2015: 0.707, 2019: 0.741, 2020: 0.731, 2021: 0.740}
 
 
-def test_road_is_drawn_once_with_its_fuller_direction() -> None:
-    city = tiny_city()
-    flows = pd.DataFrame({"link": [0, 1], "load": [0.3, 0.4]})
-    back = next(
-        k
-        for k in range(city.roads.n_links)
-        if (city.roads.tail[k], city.roads.head[k]) == (city.roads.head[0], city.roads.tail[0])
-    )
-    flows.loc[2] = [back, 0.9]
-    pairs = road_pairs(city, flows)
-    assert len(pairs.link) == city.roads.n_links // 2
-    assert pairs.load[pairs.link == back].tolist() == [0.9] and not (pairs.link == 0).any()
-
-
-def test_road_map_draws_each_load_in_its_colour() -> None:
-    city = tiny_city()
-    flows = pd.DataFrame({"link": np.arange(city.roads.n_links), "load": 0.7})
-    drawn = road_map(city, flows, texts("en"), title="t", credit=None, central=True)
-    paths = re.findall(r'<path d="[^"]*" stroke="(#\w+)"', drawn)
-    assert set(paths) == {LOAD_FILL[1]}  # 60-80 %
-    assert len(paths) == 3  # expressway, primary and secondary roads
-
-
-def test_map_is_equal_in_both_directions() -> None:
-    frame = whole(tiny_city(), (0.0, 0.0, 400.0, 400.0))
-    x, y = frame.xy(np.array([116.40, 116.40 + 1 / 85.3]), np.array([39.92, 39.92 + 1 / 111.03]))
-    assert x[1] - x[0] == pytest.approx(frame.km, rel=0.01)  # 1 %: cos of the mean latitude
-    assert y[0] - y[1] == pytest.approx(frame.km, rel=0.01)
-
-
 def test_flows_of_another_city_are_refused(run: Results, folder: Path, tmp_path: Path) -> None:
     roads = run.roads.copy()
     roads.loc[0, "link"] = 10_000
     with pytest.raises(StoreError, match="expected rows of the city, 0 to 141, got"):
         page(replace(run, roads=roads), folder, tmp_path)
-
-
-def test_metro_section_is_shown_in_its_fuller_direction() -> None:
-    city = tiny_city()
-    flows = pd.DataFrame(
-        {"call": [0, 1, 2, 4, 5, 6], "passengers_h": [5.0] * 6, "load": [0.1, 0.2, 0.3, 0.4, 0.1, 0.9]}
-    )
-    sections = metro_sections(city, flows)
-    # Pattern 1 runs back: its call 6 is the way from stop 1 to stop 0, the section of call 0.
-    assert [(s.start, s.end, s.load) for s in sections] == [(1, 0, 0.9), (3, 2, 0.4), (1, 2, 0.2)]
 
 
 def test_links_without_flow_in_a_replication_count_as_empty(run: Results) -> None:
@@ -487,25 +306,6 @@ def test_links_without_flow_in_a_replication_count_as_empty(run: Results) -> Non
     flows = reading.flows("roads", LAST).set_index("link")
     assert flows.loc[0, "load"] == pytest.approx(0.1)  # half of 0.2
     assert flows.loc[1, "load"] == pytest.approx(run.roads["load"][1])
-
-
-def test_city_of_fifty_thousand_links_stays_under_its_size() -> None:
-    city, count = tiny_city(), 50_000
-    rng = np.random.Generator(np.random.PCG64(1))
-    lon, lat = 115.5 + 1.9 * rng.random(count), 39.5 + 1.5 * rng.random(count)
-    bend = rng.normal(0, 0.01, (count, 4, 2)).cumsum(axis=1)
-    roads = replace(
-        city.roads, node_x_m=np.zeros(count + 1), tail=np.arange(count, dtype=np.int32),
-        head=np.arange(1, count + 1, dtype=np.int32), link_class=rng.integers(0, 6, count).astype(np.int8),
-        drive=np.ones(count, bool), shape_indptr=np.arange(count + 1, dtype=np.int64) * 4,
-        shape_lon=(lon[:, None] + bend[:, :, 0]).ravel(), shape_lat=(lat[:, None] + bend[:, :, 1]).ravel(),
-        capacity_pcuh=np.ones(count),
-    )  # fmt: skip
-    zones = replace(city.zones, lon=np.linspace(115.5, 117.4, 12), lat=np.linspace(39.5, 41.0, 12))
-    large = replace(city, roads=roads, zones=zones)
-    flows = pd.DataFrame({"link": np.arange(count), "load": rng.random(count) * 1.3})
-    drawn = road_map(large, flows, texts("en"), title="t", credit=None, central=True)
-    assert 100_000 < len(drawn) < 1_000_000  # two road maps and the rest of the page stay under 2.5 MB
 
 
 def test_city_that_is_gone_leaves_the_maps_out_and_says_so(
@@ -598,20 +398,3 @@ def test_labels_keep_their_distance_their_order_and_their_range() -> None:
     assert np.argsort(places).tolist() == np.argsort(wanted).tolist()
     assert min(np.diff(sorted(places))) >= 15 - 1e-9 and min(places) >= 0 and max(places) <= 100
     assert spread([10.0, 50.0], 15, 0, 100) == [10.0, 50.0]
-
-
-def test_city_map_is_a_picture_and_the_same_twice(tmp_path: Path) -> None:
-    first = write_city_map(tiny_city(), tmp_path / "a.png").read_bytes()
-    assert first.startswith(b"\x89PNG") and len(first) > 20_000
-    assert write_city_map(tiny_city(), tmp_path / "b.png").read_bytes() == first
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "b.png"]
-
-
-def test_city_map_writes_english_where_no_font_has_chinese(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
-) -> None:
-    monkeypatch.setattr("transport_abm.report.citymap.cjk_font", lambda: None)
-    write_city_map(tiny_city(), tmp_path / "a.png")
-    assert not [
-        w for w in recwarn if "missing from" in str(w.message)
-    ]  # a glyph that is missing would be a box

@@ -1,4 +1,4 @@
-"""Rung L2: every car, taxi and van trip of the day is a vehicle, or part of a packet, on links that fill up.
+"""Rung L2: all car, taxi and van trips of the day drive in packets on links that fill up.
 
 The day is cut into slices of a few hours. The trips of a slice share their routes, which follow from what drivers expect
 of the roads in these hours (``roads.learning``); the whole day then drives at once (``queues``), so that queues of one
