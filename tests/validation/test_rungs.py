@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from functools import lru_cache
 
@@ -15,6 +16,7 @@ from transport_abm.core.vocabulary import Period
 from transport_abm.model import TransportModel
 from transport_abm.networks.city import City
 from transport_abm.networks.roads.road_skims import free_link_time_s
+from transport_abm.networks.travel import open_year
 
 PERIODS = [period.name.lower() for period in Period]
 
@@ -83,6 +85,15 @@ def test_times_of_the_simulated_day_are_never_below_the_free_time(busy: dict[str
     # Whole centiseconds: half of one may be lost.
     assert (model.world.travel.link_time_s[:, drive] >= free_s[drive] - 0.006).all()
     assert value(model, "car_time", "am") > 1.2 * value(on("L2"), "car_time", "am")
+
+
+@pytest.mark.parametrize("rung", ["L0", "L1", "L2"])
+def test_a_later_year_begins_with_the_traffic_of_the_year_before(rung: str) -> None:
+    model = on(rung, busy=True)
+    travel = copy.deepcopy(model.world.travel)
+    open_year(travel, model.world.city, model.inputs(2020), model.world.start)
+    np.testing.assert_array_equal(travel.link_time_s, model.world.travel.link_time_s)
+    np.testing.assert_array_equal(travel.los, model.world.travel.los)
 
 
 def test_where_the_time_goes_adds_up(

@@ -90,7 +90,8 @@ def open_year(travel: Travel, city: City, inputs: YearInputs, start: TravelStart
     travel.rules = build_rules(
         city, travel.connectors, inputs, build_road_problem(travel, city, inputs, Period.MIDDAY)
     )
-    if travel.road_state[0] is not None:
+    if travel.has_run:
+        # On every rung a later year goes on from the traffic of the year before.
         return
     begin = start or TravelStart(
         np.zeros_like(travel.link_flow_pcuh), np.zeros((len(Period), len(city.transit.stop)))

@@ -123,6 +123,11 @@ class Travel:
     strategy_input: list[StrategyInput | None] = field(default_factory=lambda: [None] * len(Period))
     """By period: what the strategies in force were found on."""
 
+    @property
+    def has_run(self) -> bool:
+        """Whether any trips have been assigned yet."""
+        return bool(np.isfinite(self.transit_change))
+
     def largest_crowd_gap(self) -> float:
         """Largest gap of transit over the periods; 0 where no average of loadings was ever looked at [1]."""
         known = self.crowd_gap[np.isfinite(self.crowd_gap)]
