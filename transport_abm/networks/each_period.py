@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from typing import TypeVar
@@ -36,6 +37,31 @@ def each_of(parts: Sequence[P], work: Callable[[P], T]) -> list[T]:
 
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(alone, parts))
+
+
+@contextmanager
+def beside() -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Work that is done beside the caller's own where Numba's threads allow it, else at once; all of it is done at the end.
+
+    Yields
+    ------
+    Callable
+        Takes a piece of work, which reads and writes nothing that other pieces or the caller write.
+    """
+    threads = numba.get_num_threads()
+    if threads <= 1 or not _threads_may_nest():
+        yield lambda work: work()
+        return
+
+    def alone(work: Callable[[], None]) -> None:
+        numba.set_num_threads(1)
+        work()
+
+    with ThreadPoolExecutor(threads) as pool:
+        begun: list[Future[None]] = []
+        yield lambda work: begun.append(pool.submit(alone, work))
+        for each in begun:
+            each.result()
 
 
 @cache

@@ -29,6 +29,7 @@ from transport_abm.networks.roads.road_skims import fill_intrazonal, road_proble
 from transport_abm.networks.roads.turns import forbid_turns
 from transport_abm.networks.roads.volume_delay import load_volume_delay
 from transport_abm.networks.simulated_day import (
+    Slice,
     find_routes,
     learn_slice,
     open_slices,
@@ -125,10 +126,16 @@ def simulate_roads(
     queue = queue_of(city, problems, inputs, packet=packet)
     parts = open_slices(travel.slices, problems, classes, vehicles, inputs)
     zone_node = np.arange(len(city.zones), dtype=np.int32)
-    for _ in range(int(inputs["learning.days_per_choice"])):
-        each_of(parts, lambda part: find_routes(part, queue, zone_node, inputs))
-        travel.queue_day = simulate_day(parts, queue, inputs, packet=packet, seed=travel.seed)
-        each_of(parts, lambda part: learn_slice(part, queue, zone_node, inputs))
+    days = int(inputs["learning.days_per_choice"])
+    each_of(parts, lambda part: find_routes(part, queue, zone_node, inputs))
+    for left in reversed(range(days)):
+
+        def learn(part: Slice, more: int = left) -> None:
+            learn_slice(part, queue, zone_node, inputs)
+            if more:
+                find_routes(part, queue, zone_node, inputs)
+
+        travel.queue_day = simulate_day(parts, queue, inputs, packet=packet, seed=travel.seed, then=learn)
         for period in Period:
             travel.road_gap[period] = period_gap(parts, period)
         if (travel.road_gap <= inputs["learning.gap"]).all():

@@ -7,14 +7,15 @@ slice reach into the next, and what it took in the hours of each slice is learnt
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from transport_abm.core.vocabulary import Period
 from transport_abm.networks.city import F64, I32, I64, City
-from transport_abm.networks.each_period import each_of
+from transport_abm.networks.each_period import beside, each_of
 from transport_abm.networks.queues.day import QueueDay, run_day
 from transport_abm.networks.queues.kernels_links import CS
 from transport_abm.networks.queues.kernels_vehicles import copy_road_links, count_road_links
@@ -77,6 +78,11 @@ class Slice:
     """What drivers could have saved on the day [vehicle s]."""
     spent: float = 0.0
     """What they spent [vehicle s]."""
+
+    @property
+    def end_h(self) -> int:
+        """End of its last hour [h after the start of the simulated day]."""
+        return max(hour_of_day(hour) for hour in self.hours) + 1
 
 
 @dataclass(frozen=True)
@@ -243,8 +249,9 @@ def queue_of(
 
 
 def simulate_day(
-    parts: Sequence[Slice], queue: QueueNetwork, inputs: YearInputs, *, packet: int, seed: int
-) -> DayReport:
+    parts: Sequence[Slice], queue: QueueNetwork, inputs: YearInputs, *, packet: int, seed: int,
+    then: Callable[[Slice], None],
+) -> DayReport:  # fmt: skip
     """Let all vehicles of the day drive.
 
     Parameters
@@ -259,6 +266,9 @@ def simulate_day(
         Vehicles that move together.
     seed
         Seed of the run.
+    then
+        Called with each slice as soon as its times are known, which is before the day ends for all but the last: the
+        queue keeps one thread busy, the others have time.
 
     Returns
     -------
@@ -266,19 +276,33 @@ def simulate_day(
         Counts of the day.
     """
     plans, routes = _plans(parts, queue.n_links, inputs, packet, seed)
-    day = run_day(queue, plans, routes, bin_min=BIN_MIN, end_h=END_H, check=False)
-    n = queue.n_links
-    for part in parts:
-        bins = np.concatenate([hour_of_day(hour) * BINS_H + np.arange(BINS_H) for hour in part.hours])
-        entered = day.entered[bins]
-        total, spent_cs = entered.sum(axis=0), day.time_cs[bins].sum(axis=0)
-        used = (total > 0) & (spent_cs > 0)
-        # Where nobody drove the link is as fast as it is empty; connectors and turns keep their times.
-        part.time_s = part.problem.free_time_s.copy()
-        part.time_s[:n][used] = spent_cs[used] / (CS * total[used])
-        part.flow_pcuh = np.zeros(part.problem.n_links)
-        part.flow_pcuh[:n] = entered.reshape(-1, BINS_H, n).sum(axis=1).max(axis=0)
+    state, waiting = None, list(parts)
+    with beside() as start:
+        for hour in range(1, END_H + 1):
+            day = run_day(
+                queue, plans, routes, bin_min=BIN_MIN, end_h=END_H, state=state, until_s=hour * 3600, check=False
+            )  # fmt: skip
+            state = day.state
+            told_h = hour if hour == END_H else day.told_cs / (3600 * CS)
+            for part in [part for part in waiting if part.end_h <= told_h]:
+                waiting.remove(part)
+                _take_times(part, day)
+                start(partial(then, part))
     return _report(day)
+
+
+def _take_times(part: Slice, day: QueueDay) -> None:
+    """Flows and times of a slice from the counts of its hours."""
+    n = day.entered.shape[1]
+    bins = np.concatenate([hour_of_day(hour) * BINS_H + np.arange(BINS_H) for hour in part.hours])
+    entered = day.entered[bins]
+    total, spent_cs = entered.sum(axis=0), day.time_cs[bins].sum(axis=0)
+    used = (total > 0) & (spent_cs > 0)
+    # Where nobody drove the link is as fast as it is empty; connectors and turns keep their times.
+    part.time_s = part.problem.free_time_s.copy()
+    part.time_s[:n][used] = spent_cs[used] / (CS * total[used])
+    part.flow_pcuh = np.zeros(part.problem.n_links)
+    part.flow_pcuh[:n] = entered.reshape(-1, BINS_H, n).sum(axis=1).max(axis=0)
 
 
 def _report(day: QueueDay) -> DayReport:

@@ -16,7 +16,7 @@ from transport_abm.core.errors import Fault, NetworkError
 from transport_abm.networks.city import F64, I32, I64
 from transport_abm.networks.queues.charges import EntryCharge, check_charge
 from transport_abm.networks.queues.kernels_day import run
-from transport_abm.networks.queues.kernels_detours import count_present
+from transport_abm.networks.queues.kernels_detours import count_present, first_entry
 from transport_abm.networks.queues.kernels_links import CS
 from transport_abm.networks.queues.kernels_moves import Rules
 from transport_abm.networks.queues.network import WHERE, QueueNetwork
@@ -57,6 +57,11 @@ class QueueDay:
     def on_road(self) -> int:
         """Simulated vehicles on links or waiting to enter one."""
         return int(self.state.vehicles_on_link.sum() + self.state.vehicles_at_origin.sum())
+
+    @property
+    def told_cs(self) -> int:
+        """Who came onto a link before this time has left it: counts and times of those entries change no more [cs]."""
+        return int(first_entry(self.state.links, self.state.second * CS))
 
     def mean_time_s(self, network: QueueNetwork) -> F64:
         """Mean time on each link by bin of entry, among those which have left it; free time where none has [s].

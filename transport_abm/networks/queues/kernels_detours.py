@@ -51,6 +51,16 @@ def find_vehicles(links):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def first_entry(links, latest):  # type: ignore[no-untyped-def]
+    """When the vehicle came that has been longest on its link; ``latest`` if that is earlier or no link has any."""
+    record, ring = links.record, links.ring
+    for link in range(len(links.wait_first)):
+        if record[link * WORDS + COUNT] > 0:
+            latest = min(latest, ring[entry_of(record, link, 0) + TIME] - record[link * WORDS + FREE])
+    return latest
+
+
+@kernel
 def count_present(links, weights, bin_cs, out):  # type: ignore[no-untyped-def]
     """Add the real vehicles that are on each link to ``out``, int64[bins, links], by their bin of entry."""
     record, ring = links.record, links.ring

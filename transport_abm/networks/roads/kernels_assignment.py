@@ -131,6 +131,36 @@ def _keep(paths, pair, path, demand):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def mark_kept(paths, group, demand, closed, empty_too, keep):  # type: ignore[no-untyped-def]
+    """Which paths are still of use: those over open links; of a pair without demand only the one with the largest share.
+
+    Parameters
+    ----------
+    paths : Paths                  ``flow`` holds shares
+    group : int64[pairs]
+    demand : float64[pairs]        [pcu/h]
+    closed : bool[groups, slots]   no rows where nothing is closed
+    empty_too : bool               whether paths without a share are kept
+    keep : bool[paths], overwritten
+    """
+    for pair in range(len(demand)):
+        best = -1
+        for path in range(paths.ptr[pair], paths.ptr[pair + 1]):
+            good = empty_too or paths.flow[path] > 0.0
+            if good and len(closed) > 0:
+                for k in range(paths.slot_ptr[path], paths.slot_ptr[path + 1]):
+                    if closed[group[pair], paths.slot[k]]:
+                        good = False
+                        break
+            keep[path] = good
+            if good and (best < 0 or paths.flow[path] > paths.flow[best]):
+                best = path
+        if demand[pair] <= 0.0:
+            for path in range(paths.ptr[pair], paths.ptr[pair + 1]):
+                keep[path] = path == best
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def measure_merged(paths, demand, new_ptr, ptr, slot_count):  # type: ignore[no-untyped-def]
     """Where the kept and the new paths of each pair will stand.
 

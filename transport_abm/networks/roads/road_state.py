@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transport_abm.networks.city import F64, I64
-from transport_abm.networks.roads.kernels_assignment import Paths
+from transport_abm.networks.roads.kernels_assignment import Paths, mark_kept
 
 
 @dataclass(frozen=True)
@@ -113,19 +113,12 @@ def first_paths(
     if state is None or state.n_paths == 0:
         return nothing
     old = state.paths
-    keep = old.flow >= 0 if empty_too else old.flow > 0
     length = np.diff(old.slot_ptr)
-    if closed.any():
-        group = np.repeat(state.pair // state.pair_count, np.diff(old.ptr))
-        shut = np.concatenate((np.zeros(1, np.int64), np.cumsum(closed[np.repeat(group, length), old.slot])))
-        keep &= shut[old.slot_ptr[1:]] == shut[old.slot_ptr[:-1]]
     place = np.searchsorted(pair, state.pair)
+    keep = np.empty(len(old.flow), np.bool_)
+    shut = closed if closed.any() else closed[:0]
+    mark_kept(old, state.pair // state.pair_count, demand[place], shut, empty_too, keep)
     owner = np.repeat(place, np.diff(old.ptr))
-    # Of a pair without demand only the path with the largest share stays.
-    order = np.lexsort((-old.flow * keep, owner))
-    leader = np.zeros(len(owner), bool)
-    leader[order[np.concatenate(([True], np.diff(owner[order]) > 0))]] = True
-    keep &= (demand[owner] > 0) | leader
     share = old.flow[keep]
     ptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.bincount(owner[keep], minlength=len(pair)))))
     slot_ptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(length[keep])))
