@@ -61,7 +61,8 @@ class QueueDay:
     @property
     def told_cs(self) -> int:
         """Who came onto a link before this time has left it: counts and times of those entries change no more [cs]."""
-        return int(first_entry(self.state.links, self.state.second * CS))
+        # Within a second vehicles come onto a link in the order of events: the first in line may not be the earliest.
+        return int(first_entry(self.state.links, self.state.second * CS)) // CS * CS
 
     def mean_time_s(self, network: QueueNetwork) -> F64:
         """Mean time on each link by bin of entry, among those which have left it; free time where none has [s].

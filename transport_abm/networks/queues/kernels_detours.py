@@ -52,7 +52,7 @@ def find_vehicles(links):  # type: ignore[no-untyped-def]
 
 @kernel
 def first_entry(links, latest):  # type: ignore[no-untyped-def]
-    """When the vehicle came that has been longest on its link; ``latest`` if that is earlier or no link has any."""
+    """When the earliest of the first vehicles of the links came; ``latest`` if that is earlier or no link has any."""
     record, ring = links.record, links.ring
     for link in range(len(links.wait_first)):
         if record[link * WORDS + COUNT] > 0:
