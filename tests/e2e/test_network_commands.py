@@ -156,7 +156,10 @@ def test_each_fault_is_one_line_and_no_traceback(braess: Path) -> None:
         in_process("network", "assign", "net.tntp", cwd=braess), "demand: expected trips between zones"
     )
     (braess / "trips.tntp").write_text(SIX.replace("Origin 1\n2", "Origin 2\n1"))
-    refused(in_process("network", "assign", "net.tntp", "trips.tntp", cwd=braess), "a way over open links")
+    refused(
+        in_process("network", "assign", "net.tntp", "trips.tntp", "--out", "o.csv", cwd=braess),
+        "net.tntp: demand from zone 2: expected an open link from its node 2, got none for 6 trips of 1 pairs",
+    )
     for arguments, words in (
         (("check", "net.tntp", "--length-unit", "ell"), "--length-unit: expected one of"),
         (("assign", "net.tntp", "trips.tntp", "--out", "o.txt"), "an ending .parquet or .csv"),

@@ -16,7 +16,7 @@ from transport_abm.networks.formats.gmns import read_gmns
 from transport_abm.networks.formats.gmns_write import write_gmns
 from transport_abm.networks.formats.queue_form import queue_network
 from transport_abm.networks.formats.reading import Reading
-from transport_abm.networks.formats.road_file import road_problems
+from transport_abm.networks.formats.road_file import lost_trips, road_problems
 from transport_abm.networks.queues.network import queue_rules
 from transport_abm.networks.roads.assignment import assign_roads
 from transport_abm.networks.roads.connectors import build_connectors, connect
@@ -209,6 +209,32 @@ def test_problems_of_a_sound_network_are_told(tmp_path: Path) -> None:
     assert "1 nodes that cars can enter and not leave" in found
     assert "1 nodes that cars can leave and not enter" in found
     assert "1 pairs of zones with 5.5 trips and no way" in found
+
+
+def test_trips_without_a_way_are_named_as_in_the_file(tmp_path: Path) -> None:
+    """Nothing leaves d, nothing enters e; f and g are an island."""
+    node = "node_id,x_coord,y_coord,zone_id\n" + "".join(f"{name},1,2,{name.upper()}\n" for name in "abcdefg")
+    ends = ("ab", "bc", "ca", "ad", "ea", "fg", "gf")
+    link = "link_id,from_node_id,to_node_id,directed,length,free_speed,capacity,lanes\n" + "".join(
+        f"{a}{b},{a},{b},true,1,30,900,1\n" for a, b in ends
+    )
+    pairs = (
+        ("A", "B", 1),
+        ("D", "A", 2),
+        ("D", "E", 3),
+        ("A", "E", 4),
+        ("A", "F", 5),
+        ("G", "C", 6),
+        ("F", "G", 7),
+    )
+    demand = "o_zone_id,d_zone_id,volume\n" + "".join(f"{a},{b},{trips}\n" for a, b, trips in pairs)
+    roads = read_gmns(write(tmp_path / "net", node=node, link=link, demand=demand))
+    assert [str(fault) for fault in lost_trips(roads)] == [
+        "net: demand from zone D: expected an open link from its node d, got none for 5 trips of 2 pairs",
+        "net: demand to zone E: expected an open link to its node e, got none for 4 trips of 1 pairs",
+        "net: demand from zone A to zone F: expected a way over open links, got none for 5 trips",
+        "net: demand from zone G to zone C: expected a way over open links, got none for 6 trips",
+    ]
 
 
 def test_a_city_is_written_as_the_model_assigns_it(tmp_path: Path) -> None:

@@ -144,6 +144,7 @@ def assign_command(
     """Static user equilibrium of a network with its trips; exit code 1 if the gap was not reached."""
     from transport_abm.networks.formats.link_results import table_path, write_flows
     from transport_abm.networks.formats.open_roads import open_roads
+    from transport_abm.networks.formats.road_file import lost_trips, stop_at
     from transport_abm.networks.roads.assignment import assign_roads
     from transport_abm.networks.roads.road_problem import beckmann_sum
 
@@ -158,7 +159,12 @@ def assign_command(
     for text in roads.notes:
         notes.print(finding_text(text, language is Language.ZH), markup=False, soft_wrap=True)
     began = time.perf_counter()
-    flows = assign_roads(roads.problem, roads.zone_node, roads.demand, gap=gap, max_iterations=iterations)
+    try:
+        flows = assign_roads(roads.problem, roads.zone_node, roads.demand, gap=gap, max_iterations=iterations)
+    except NetworkError:
+        # The assignment counts rows; the user's files have names.
+        stop_at(lost_trips(roads))
+        raise
     seconds = time.perf_counter() - began
     used = flows.flow_pcuh > 0
     per_hour = 3600.0 if roads.in_seconds else 1.0
