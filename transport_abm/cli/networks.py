@@ -142,14 +142,16 @@ def assign_command(
     as_json: JsonOption = False,
 ) -> None:
     """Static user equilibrium of a network with its trips; exit code 1 if the gap was not reached."""
+    from transport_abm.networks.formats.gmns import TABLES
     from transport_abm.networks.formats.link_results import table_path, write_flows
     from transport_abm.networks.formats.open_roads import open_roads
     from transport_abm.networks.formats.road_file import lost_trips, stop_at
+    from transport_abm.networks.formats.whole_files import check_place
     from transport_abm.networks.roads.assignment import assign_roads
     from transport_abm.networks.roads.road_problem import beckmann_sum
 
     if out is not None:
-        table_path(out)
+        check_place(table_path(out), [net, trips or net, *(net / name for name in TABLES)])
     reading = _reading(time_unit, length_unit, speed_unit, toll_factor, distance_factor)
     opened = open_roads([net] if trips is None else [net, trips], reading)
     roads = opened.roads
@@ -209,14 +211,15 @@ def simulate_command(
     from transport_abm.networks.formats.matsim_events import events_path, write_matsim_events
     from transport_abm.networks.formats.open_roads import open_roads
     from transport_abm.networks.formats.queue_form import queue_link_results, queue_moves, queue_network
+    from transport_abm.networks.formats.whole_files import check_place
     from transport_abm.networks.queues.day import run_day
     from transport_abm.networks.queues.network import queue_rules
     from transport_abm.policy.inputs import BASE_YEAR, year_inputs
 
     if out is not None:
-        table_path(out)
+        check_place(table_path(out), [net, plans])
     if events is not None:
-        events_path(events)
+        check_place(events_path(events), [net, plans])
     opened = open_roads([net, plans], _reading(None, None, None))
     if opened.plans is None:
         raise NetworkError(Fault(plans.name, "plans", "a MATSim population", str(opened.kind)))
