@@ -200,17 +200,16 @@ def lost_trips(roads: RoadFile) -> list[Fault]:
     problem, demand = roads.problem, roads.demand
     lost = _without_way(roads, demand)
     faults = []
-    for end, axis, words in ((problem.tail, 1, "from"), (problem.head, 0, "to")):
+    for end, pairs, trips, words in (
+        (problem.tail, lost, demand, "from"), (problem.head, lost.T, demand.T, "to"),
+    ):  # fmt: skip
         used = np.bincount(end[roads.open], minlength=problem.n_nodes)[roads.zone_node] > 0
-        for zone in np.flatnonzero(~used & lost.any(axis=axis)):
-            pairs = lost.take(zone, 1 - axis)
-            trips = demand.take(zone, 1 - axis)[pairs].sum()
+        for zone in np.flatnonzero(~used & pairs.any(axis=1)):
             where = f"demand {words} zone {roads.zone_name[zone]}"
             expected = f"an open link {words} its node {roads.node_name[roads.zone_node[zone]]}"
-            faults.append(
-                Fault(roads.name, where, expected, f"none for {trips:.6g} trips of {pairs.sum()} pairs")
-            )
-            lost[(zone, slice(None)) if axis else (slice(None), zone)] = False
+            got = f"none for {trips[zone] @ pairs[zone]:.6g} trips of {pairs[zone].sum()} pairs"
+            faults.append(Fault(roads.name, where, expected, got))
+            pairs[zone] = False
     faults += [
         Fault(
             roads.name, f"demand from zone {roads.zone_name[a]} to zone {roads.zone_name[b]}",
