@@ -156,7 +156,10 @@ def test_each_fault_is_one_line_and_no_traceback(braess: Path) -> None:
         in_process("network", "assign", "net.tntp", cwd=braess), "demand: expected trips between zones"
     )
     (braess / "trips.tntp").write_text(SIX.replace("Origin 1\n2", "Origin 2\n1"))
-    refused(in_process("network", "assign", "net.tntp", "trips.tntp", cwd=braess), "a way over open links")
+    refused(
+        in_process("network", "assign", "net.tntp", "trips.tntp", "--out", "o.csv", cwd=braess),
+        "net.tntp: demand from zone 2: expected an open link from its node 2, got none for 6 trips of 1 pairs",
+    )
     for arguments, words in (
         (("check", "net.tntp", "--length-unit", "ell"), "--length-unit: expected one of"),
         (("assign", "net.tntp", "trips.tntp", "--out", "o.txt"), "an ending .parquet or .csv"),
@@ -164,6 +167,21 @@ def test_each_fault_is_one_line_and_no_traceback(braess: Path) -> None:
     ):
         one_line_each(in_process("network", *arguments, cwd=braess), words)
     assert not {"o.txt", "out"} & {file.name for file in braess.iterdir()}
+
+
+def test_results_never_take_the_place_of_what_they_came_from(tmp_path: Path) -> None:
+    write(tmp_path / "net")
+    done = in_process("network", "assign", "net", "--out", "net/demand.csv", cwd=tmp_path)
+    one_line_each(done, "net/demand.csv: expected a file that is not read from, got one of the inputs")
+    assert (tmp_path / "net" / "demand.csv").read_text(encoding="utf-8") == TABLES["demand.csv"]
+    zero = TABLES["demand.csv"].replace("5.5", "0")
+    write(
+        tmp_path / "net",
+        demand=zero,
+        link=TABLES["link.csv"].replace("3,c,a,1,,,,,WALK", "3,c,a,1,1,30,900,1,"),
+    )
+    for _ in range(2):
+        assert in_process("network", "assign", "net", "--out", "net/flows.csv", cwd=tmp_path).returncode == 0
 
 
 def test_a_city_and_a_run_on_it_are_exported(tmp_path: Path, tiny_base: object) -> None:
@@ -241,6 +259,20 @@ def test_a_population_drives_its_day_and_its_links_are_written(tmp_path: Path) -
     ]
     wrong = in_process("network", "simulate", "network.xml", "plans.xml", "--events", "e.txt", cwd=tmp_path)
     one_line_each(wrong, "an ending .xml")
+    before = sorted(file.name for file in tmp_path.iterdir())
+    (tmp_path / "taken.xml").mkdir()
+    for place, words in (
+        ("plans.xml", "is not read from"),
+        ("network.xml/e.xml", "no folder"),
+        ("taken.xml", "a folder"),
+    ):
+        both = ("--out", "both.csv", "--events", place)
+        one_line_each(
+            in_process("network", "simulate", "network.xml", "plans.xml", *both, cwd=tmp_path), words
+        )
+    (tmp_path / "taken.xml").rmdir()
+    assert sorted(file.name for file in tmp_path.iterdir()) == before
+    assert (tmp_path / "plans.xml").read_text(encoding="utf-8") == PLANS
     shown = in_process("network", "simulate", "network.xml", "plans.xml", "-l", "zh", cwd=tmp_path)
     assert shown.returncode == 0 and "到达的出行段" in shown.stdout
     one_line_each(in_process("network", "simulate", "network.xml", "network.xml", cwd=tmp_path), "network")

@@ -273,6 +273,23 @@ def test_all_faults_come_in_one_error() -> None:
     with pytest.raises(NetworkError) as caught:
         assign_roads(problem, np.append(zone_node[:-1], 99), demand, gap=0, max_iterations=0)
     assert len(caught.value.faults) == 5
+    demand[:] = np.inf
+    with pytest.raises(NetworkError, match=rf"\(one of {demand.size} such pairs\): .*got inf") as caught:
+        assign_roads(problem, zone_node, demand, gap=1, max_iterations=np.nan)  # type: ignore[arg-type]
+    assert len(caught.value.faults) == 6 and "max_iterations" in str(caught.value.faults[-1])
+
+
+@pytest.mark.parametrize(("trips", "power"), [(1e300, 4.0), (1e100, 4.0), (1e3, 900.0)])
+def test_a_cost_beyond_all_numbers_is_not_taken_for_a_closed_road(trips: float, power: float) -> None:
+    problem, zone_node, demand = random_case(2)
+    steep = replace(
+        problem, bpr_power=np.full(problem.n_links, power), capacity_pcuh=np.ones(problem.n_links)
+    )
+    with pytest.raises(
+        NetworkError, match=r"demand, capacity and power, .* from row 0: .* can be computed"
+    ) as caught:
+        settle(steep, zone_node, demand * trips)
+    assert len(caught.value.faults) == 1
 
 
 def test_demand_without_a_way_is_named() -> None:

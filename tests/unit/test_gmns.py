@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 
 from tests.tiny import tiny_city
+from transport_abm.cli.city_table import finding_text
 from transport_abm.core.errors import NetworkError, StoreError
 from transport_abm.core.vocabulary import Period
+from transport_abm.networks.formats import gmns
 from transport_abm.networks.formats.city_roads import city_link_results, city_roads
 from transport_abm.networks.formats.gmns import read_gmns
 from transport_abm.networks.formats.gmns_write import write_gmns
 from transport_abm.networks.formats.queue_form import queue_network
 from transport_abm.networks.formats.reading import Reading
-from transport_abm.networks.formats.road_file import road_problems
+from transport_abm.networks.formats.road_file import lost_trips, road_problems
 from transport_abm.networks.queues.network import queue_rules
 from transport_abm.networks.roads.assignment import assign_roads
 from transport_abm.networks.roads.connectors import build_connectors, connect
@@ -145,6 +147,7 @@ def test_a_zip_file_and_demand_from_elsewhere_are_read(tmp_path: Path) -> None:
         ("link", "900,2", "0,2", r"capacity, row 2: expected a number above 0"),
         ("link", "900,2", "900,-2", r"lanes, row 2"),
         ("link", "900,2", "900,", r"lanes, row 2"),
+        ("link", "TRUE,1,30", "TRUE,1,1e-305", r"free_speed, row 2: expected a speed that passes the link"),
         ("link", ",3\n", ",-3\n", r"toll, row 3"),
         ("link", ",3\n", ",3,7\n", r"link\.csv: row 3: expected 10 cells"),
         ("link", "directed", "way", r"directed: expected a column of this name \(or dir_flag\)"),
@@ -180,6 +183,43 @@ def test_all_faults_of_all_tables_come_at_once(tmp_path: Path) -> None:
         assert words in text
 
 
+def test_all_tables_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    folder = write(tmp_path, link="")
+    for name in ("node.csv", "demand.csv"):
+        (folder / name).write_bytes(b"\xff\xfe")
+    with pytest.raises(NetworkError) as caught:
+        read_gmns(folder)
+    assert [str(fault).split(": expected")[0] for fault in caught.value.faults] == [
+        "node.csv: encoding", "demand.csv: encoding", f"{folder.name}: link.csv",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("zero", ["0", "0.0", "-0", "0e0", ".0"])
+def test_a_link_without_a_lane_is_closed_however_its_zero_is_written(zero: str, tmp_path: Path) -> None:
+    assert read_gmns(write(tmp_path, **table("link", "900,2", f"900,{zero}"))).open.tolist() == [
+        False,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_a_power_that_no_delay_has_is_named_by_its_row(tmp_path: Path) -> None:
+    link = TABLES["link.csv"].replace("toll", "VDF_beta1").replace(",3\n", ",0.5\n")
+    with pytest.raises(
+        NetworkError, match=r"link\.csv: VDF_beta1, row 3: expected 0, or 1 or more, got 0\.5"
+    ):
+        read_gmns(write(tmp_path, link=link))
+
+
+def test_a_table_that_may_have_lost_its_end_is_noted(tmp_path: Path) -> None:
+    note = "demand.csv does not end with a line break: its last row may be cut short"
+    for name in gmns.TABLES:
+        assert not finding_text(note.replace("demand.csv", name), zh=True).isascii()
+    assert note not in read_gmns(write(tmp_path)).notes
+    assert note in read_gmns(write(tmp_path, demand=TABLES["demand.csv"][:-2])).notes
+
+
 def test_a_zone_that_zone_csv_lacks_is_named_and_one_without_node_is_noted(tmp_path: Path) -> None:
     with pytest.raises(
         NetworkError, match=r"node\.csv: zone_id, row 4: expected a zone of zone\.csv, got '20'"
@@ -209,6 +249,32 @@ def test_problems_of_a_sound_network_are_told(tmp_path: Path) -> None:
     assert "1 nodes that cars can enter and not leave" in found
     assert "1 nodes that cars can leave and not enter" in found
     assert "1 pairs of zones with 5.5 trips and no way" in found
+
+
+def test_trips_without_a_way_are_named_as_in_the_file(tmp_path: Path) -> None:
+    """Nothing leaves d, nothing enters e; f and g are an island."""
+    node = "node_id,x_coord,y_coord,zone_id\n" + "".join(f"{name},1,2,{name.upper()}\n" for name in "abcdefg")
+    ends = ("ab", "bc", "ca", "ad", "ea", "fg", "gf")
+    link = "link_id,from_node_id,to_node_id,directed,length,free_speed,capacity,lanes\n" + "".join(
+        f"{a}{b},{a},{b},true,1,30,900,1\n" for a, b in ends
+    )
+    pairs = (
+        ("A", "B", 1),
+        ("D", "A", 2),
+        ("D", "E", 3),
+        ("A", "E", 4),
+        ("A", "F", 5),
+        ("G", "C", 6),
+        ("F", "G", 7),
+    )
+    demand = "o_zone_id,d_zone_id,volume\n" + "".join(f"{a},{b},{trips}\n" for a, b, trips in pairs)
+    roads = read_gmns(write(tmp_path / "net", node=node, link=link, demand=demand))
+    assert [str(fault) for fault in lost_trips(roads)] == [
+        "net: demand from zone D: expected an open link from its node d, got none for 5 trips of 2 pairs",
+        "net: demand to zone E: expected an open link to its node e, got none for 4 trips of 1 pairs",
+        "net: demand from zone A to zone F: expected a way over open links, got none for 5 trips",
+        "net: demand from zone G to zone C: expected a way over open links, got none for 6 trips",
+    ]
 
 
 def test_a_city_is_written_as_the_model_assigns_it(tmp_path: Path) -> None:

@@ -217,6 +217,9 @@ def test_a_file_without_units_keeps_its_own_and_is_no_ground_for_a_queue(tmp_pat
     assert len(caught.value.faults) == 3
     known = read_tntp(tmp_path / "net.tntp", reading=Reading(time_unit="min", length_unit="mi"))
     assert known.problem.free_time_s.tolist() == [360, 480] and known.length_m[0] == 5 * 1609.344
+    with pytest.raises(NetworkError) as caught:
+        Reading(toll_factor=np.inf, distance_factor=-1.0)
+    assert len(caught.value.faults) == 2 and "--toll-factor: expected a finite number" in str(caught.value)
     for reading in (Reading(time_unit="days"), Reading(length_unit="ell")):
         with pytest.raises(NetworkError, match="unit: expected one of"):
             read_tntp(tmp_path / "net.tntp", reading=reading)
@@ -237,7 +240,11 @@ def test_kinds_of_files_are_told_by_what_stands_in_them(tmp_path: Path) -> None:
         with pytest.raises(NetworkError, match=name.replace(".", r"\.")):
             file_kind(tmp_path / name)
     (tmp_path / "empty").mkdir()
-    for name, words in (("empty", "node.csv and link.csv"), ("none.tntp", "no such file")):
+    for name, words in (
+        ("empty", "empty: folder: expected node.csv and link.csv"),
+        ("none.tntp", "no such file"),
+        ("n" * 999, "nnn: file: expected a readable file, got File name too long"),
+    ):
         with pytest.raises(NetworkError, match=words):
             file_kind(tmp_path / name)
     for group, words in (

@@ -185,6 +185,7 @@ def test_times_are_read_or_refused(text: str, seconds: float | None) -> None:
         ("<network name", "<net name", "well-formed|network at the top"),
         ("</links></network>", "", "well-formed"),
         ('network_v2.dtd">', 'network_v2.dtd" [<!ENTITY a "b">]>', "DOCTYPE: expected no declarations"),
+        ('freespeed="10"', 'freespeed="1e-320"', "link 12 freespeed: expected a speed that passes the link"),
         ('length="1500"', 'length="15&a;00"', "undefined entity"),
         (NET[NET.index("<link id") : NET.index("</links>")], "", "links: expected at least one link"),
     ],
@@ -193,6 +194,14 @@ def test_broken_networks_are_refused(old: str, new: str, words: str, tmp_path: P
     assert old in NET
     with pytest.raises(NetworkError, match=words):
         network(tmp_path, NET.replace(old, new, 1))
+
+
+def test_links_that_no_queue_takes_are_told_by_file_and_name(tmp_path: Path) -> None:
+    roads = network(tmp_path, NET.replace('freespeed="20" capacity="900"', 'freespeed="1e-5" capacity="0.1"'))
+    with pytest.raises(NetworkError) as caught:
+        queue_network(roads, queue_rules(year_inputs(2021)))
+    told = "network.xml: capacity_pcuh, 3 links from link 23: expected 1 to 1e+06, got 0.2"
+    assert told in map(str, caught.value.faults) and "row" not in str(caught.value)
 
 
 def test_a_network_without_links_for_cars_is_refused(tmp_path: Path) -> None:
@@ -249,7 +258,9 @@ def test_broken_plans_are_refused(old: str, new: str, words: str, tmp_path: Path
 def test_a_leg_without_a_way_and_a_population_without_drivers_are_refused(tmp_path: Path) -> None:
     roads = network(tmp_path, NET.replace('id="34"', 'modes="bus" id="34"'))
     (tmp_path / "p.xml").write_text(OLD.replace("12 23", "").replace('link="23"', 'link="41"'))
-    with pytest.raises(NetworkError, match="leg from link 12 to 41: expected a way over open links"):
+    with pytest.raises(
+        NetworkError, match="person 1, drive 1: leg from link 12 to 41: expected a way over open links"
+    ):
         read_matsim_plans(tmp_path / "p.xml", roads)
     with pytest.raises(NetworkError, match="persons: expected at least one with a leg by car"):
         plans(tmp_path, "<population></population>")

@@ -37,6 +37,20 @@ def test_all_faults_of_a_network_come_at_once() -> None:
     assert all(name in text for name in ("tail", "length_m", "free_time_s", "capacity_pcuh", "lanes"))
 
 
+def test_what_is_no_number_is_refused_by_its_name() -> None:
+    nan = float("nan")
+    with pytest.raises(NetworkError, match="stuck_wait_s: expected whole seconds, got nan"):
+        dataclasses.replace(RULES, stuck_wait_s=nan)
+    network = chain([100.0], 10.0, [1800.0])
+    with pytest.raises(NetworkError, match="stuck_wait_s"):
+        dataclasses.replace(network, stuck_wait_s=nan)
+    with pytest.raises(NetworkError, match="packet: expected 1 or more"):
+        round_packets(np.ones(1), nan, seed=0, year=2020)  # type: ignore[arg-type]
+    with pytest.raises(NetworkError) as raised:
+        run_day(network, *plans_of([[0]], [0.0]), until_s=nan, horizon_s=7)  # type: ignore[arg-type]
+    assert [fault.field for fault in raised.value.faults] == ["until_s", "horizon_s"]
+
+
 def test_columns_of_another_length_are_refused() -> None:
     one = np.ones(1)
     with pytest.raises(NetworkError, match="shape"):

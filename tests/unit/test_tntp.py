@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,7 +98,10 @@ def test_nodes_are_put_in_the_order_of_their_numbers(tmp_path: Path) -> None:
         ),
         (read_tntp_trips, TRIPS.replace("Origin \t1\n", ""), "line 5: expected a line 'Origin n'"),
         (read_tntp_trips, TRIPS[: TRIPS.index("Origin 2")].replace("30.0", "20"), "expected 30.5 in all"),
+        (read_tntp_network, NET[: NET.rindex(";")], "line 10: expected ';' at its end, as in the first row"),
+        (read_tntp_trips, TRIPS.replace("30.5", "many"), "<TOTAL OD FLOW>: expected a number, got 'many'"),
         (read_tntp_nodes, "Node X Y\n1 2 3\n3 2 3\n", "1 to 2, each once"),
+        (read_tntp_nodes, "Node X Y ;\n1 2 3.5 ;\n2 2 3", "line 3: expected ';' at its end"),
     ],
 )
 def test_a_broken_file_is_refused_with_its_place(
@@ -119,11 +123,32 @@ def test_a_flow_file_names_each_link_once(tmp_path: Path) -> None:
             read_tntp_flow(write(tmp_path, "From To Volume Cost\n" + text), network)
 
 
+def test_flows_of_links_between_the_same_nodes_are_all_kept(tmp_path: Path) -> None:
+    twice = NET.replace("LINKS> 2", "LINKS> 3") + "3 2 200 7 9 0.3 1 0 0 1;\n"
+    network = read_tntp_network(write(tmp_path, twice))
+    flow, cost = read_tntp_flow(write(tmp_path, "From To Volume Cost\n3 2 5 8\n1 3 4 6\n3 2 7 9\n"), network)
+    assert flow.tolist() == [4, 5, 7] and cost.tolist() == [6, 8, 9]
+
+
+def test_files_that_are_packed_or_begin_with_a_mark_are_read_and_half_of_one_is_refused(
+    tmp_path: Path,
+) -> None:
+    for name, data in (
+        ("a.tntp", b"\xef\xbb\xbf" + NET.encode()),
+        ("b.tntp.gz", gzip.compress(NET.encode())),
+    ):
+        (tmp_path / name).write_bytes(data)
+        assert len(read_tntp_network(tmp_path / name).tail) == 2
+    (tmp_path / "b.tntp.gz").write_bytes(data[:-12])
+    with pytest.raises(NetworkError, match=r"b\.tntp\.gz: file: expected a readable file"):
+        read_tntp_network(tmp_path / "b.tntp.gz")
+
+
 def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NetworkError, match="a readable file"):
+    with pytest.raises(NetworkError, match="no such file"):
         read_tntp_trips(tmp_path / "none.tntp")
     (tmp_path / "binary.tntp").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(NetworkError, match="UTF-8 text"):
+    with pytest.raises(NetworkError, match="UTF-8"):
         read_tntp_network(tmp_path / "binary.tntp")
 
 

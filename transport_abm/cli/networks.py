@@ -142,13 +142,16 @@ def assign_command(
     as_json: JsonOption = False,
 ) -> None:
     """Static user equilibrium of a network with its trips; exit code 1 if the gap was not reached."""
+    from transport_abm.networks.formats.gmns import TABLES
     from transport_abm.networks.formats.link_results import table_path, write_flows
     from transport_abm.networks.formats.open_roads import open_roads
+    from transport_abm.networks.formats.road_file import lost_trips, stop_at
+    from transport_abm.networks.formats.whole_files import check_place
     from transport_abm.networks.roads.assignment import assign_roads
     from transport_abm.networks.roads.road_problem import beckmann_sum
 
     if out is not None:
-        table_path(out)
+        check_place(table_path(out), [net, trips or net, *(net / name for name in TABLES)])
     reading = _reading(time_unit, length_unit, speed_unit, toll_factor, distance_factor)
     opened = open_roads([net] if trips is None else [net, trips], reading)
     roads = opened.roads
@@ -158,7 +161,12 @@ def assign_command(
     for text in roads.notes:
         notes.print(finding_text(text, language is Language.ZH), markup=False, soft_wrap=True)
     began = time.perf_counter()
-    flows = assign_roads(roads.problem, roads.zone_node, roads.demand, gap=gap, max_iterations=iterations)
+    try:
+        flows = assign_roads(roads.problem, roads.zone_node, roads.demand, gap=gap, max_iterations=iterations)
+    except NetworkError:
+        # The assignment counts rows; the user's files have names.
+        stop_at(lost_trips(roads))
+        raise
     seconds = time.perf_counter() - began
     used = flows.flow_pcuh > 0
     per_hour = 3600.0 if roads.in_seconds else 1.0
@@ -203,14 +211,15 @@ def simulate_command(
     from transport_abm.networks.formats.matsim_events import events_path, write_matsim_events
     from transport_abm.networks.formats.open_roads import open_roads
     from transport_abm.networks.formats.queue_form import queue_link_results, queue_moves, queue_network
+    from transport_abm.networks.formats.whole_files import check_place
     from transport_abm.networks.queues.day import run_day
     from transport_abm.networks.queues.network import queue_rules
     from transport_abm.policy.inputs import BASE_YEAR, year_inputs
 
     if out is not None:
-        table_path(out)
+        check_place(table_path(out), [net, plans])
     if events is not None:
-        events_path(events)
+        check_place(events_path(events), [net, plans])
     opened = open_roads([net, plans], _reading(None, None, None))
     if opened.plans is None:
         raise NetworkError(Fault(plans.name, "plans", "a MATSim population", str(opened.kind)))

@@ -81,7 +81,8 @@ def read_gmns(path: Path, reading: Reading | None = None, demand_csv: Path | Non
     """
     reading = reading or Reading()
     faults: list[Fault | str] = []
-    tables = _tables(Path(path), faults, demand_csv)
+    notes: list[str] = []
+    tables = _tables(Path(path), faults, notes, demand_csv)
     stop_at(faults)
     node, link = tables["node.csv"], tables["link.csv"]
     length_m, speed_kmh, crs = _units(tables, reading, faults)
@@ -89,7 +90,6 @@ def read_gmns(path: Path, reading: Reading | None = None, demand_csv: Path | Non
     _rows_by_id(link, "link_id", faults)
     x, y = _column(node, "x_coord", -1e12, 1e12, faults), _column(node, "y_coord", -1e12, 1e12, faults)
     tail, head = (_ends(link, name, node_row, faults) for name in ("from_node_id", "to_node_id"))
-    notes: list[str] = []
     both = _undirected(link, faults, notes)
     parts = _link_columns(link, tables.get("use_group.csv"), (length_m, speed_kmh), reading, faults, notes)
     zone_name, zone, zone_place = _zones(node, tables.get("zone.csv"), faults, notes)
@@ -123,22 +123,35 @@ def read_gmns(path: Path, reading: Reading | None = None, demand_csv: Path | Non
 _COST = ("free_time_s", "capacity_pcuh", "bpr_scale", "bpr_power", "fixed_cost_s", "preload_pcuh")
 
 
-def _tables(path: Path, faults: list[Fault | str], demand_csv: Path | None) -> dict[str, Columns]:
+def _tables(
+    path: Path, faults: list[Fault | str], notes: list[str], demand_csv: Path | None
+) -> dict[str, Columns]:
     """The tables that are there, with the columns they must have."""
-    if path.is_dir():
-        texts = {name: read_text(path / name) for name in TABLES if (path / name).is_file()}
-    else:
-        texts = read_zip(path, TABLES, "a GMNS folder or zip file")
+    texts: dict[str, str] = {}
+    places = {name: path / name for name in TABLES if (path / name).is_file()}
     if demand_csv is not None:
-        texts["demand.csv"] = read_text(demand_csv)
+        places["demand.csv"] = demand_csv
+    if not path.is_dir():
+        texts = read_zip(path, TABLES, "a GMNS folder or zip file")
+    for name, place in places.items():
+        try:
+            texts[name] = read_text(place)
+        except NetworkError as error:
+            faults += error.faults
     found: list[Fault] = []
     tables = {name: Columns(name, text, TABLES[name], found, LONGEST_CELL) for name, text in texts.items()}
     for name in ("node.csv", "link.csv"):
         if name not in tables:
-            faults.append(Fault(path.name, name, "a table of the network", "none"))
+            if name not in places:
+                faults.append(Fault(path.name, name, "a table of the network", "none"))
         elif not tables[name].rows:
             faults.append(Fault(name, "rows", "at least one", "none"))
     faults += found
+    notes += [
+        f"{name} does not end with a line break: its last row may be cut short"
+        for name, text in texts.items()
+        if text and not text.endswith(("\n", "\r"))
+    ]
     return tables
 
 
@@ -245,8 +258,20 @@ def _link_columns(
     if not (scale and power):
         notes.append(f"no delay function in link.csv: {BPR_SCALE:g} and {BPR_POWER:g} are used (BPR 1964)")
     free = _column(link, minutes, 0, 1e6, faults, needed=nowhere, default=-1.0) * 60.0
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         free = np.where(free >= 0, free, length / speed * 3.6)
+    faults += [
+        Fault(
+            link.file, f"free_speed, row {row + 2}", "a speed that passes the link in finite time", repr(text)
+        )
+        for row, text in enumerate(link.text("free_speed"))
+        if is_open[row] and not np.isfinite(free[row])
+    ]
+    power_of = _column(link, power, 0, 100, faults, needed=nowhere, default=BPR_POWER)
+    faults += [
+        Fault(link.file, f"{power}, row {row + 2}", "0, or 1 or more", f"{power_of[row]:g}")
+        for row in np.flatnonzero((power_of > 0) & (power_of < 1))
+    ]
     fixed = _column(link, "fixed_cost_s", 0, 1e9, faults, needed=nowhere)
     if closed := int((~is_open).sum()):
         notes.append(f"{closed} links are closed to cars")
@@ -258,7 +283,7 @@ def _link_columns(
         "free_time_s": np.where(is_open, free, np.inf),
         "capacity_pcuh": np.where(is_open, capacity * lanes, 1.0),
         "bpr_scale": _column(link, scale, 0, 1e15, faults, needed=nowhere, default=BPR_SCALE),
-        "bpr_power": _column(link, power, 0, 100, faults, needed=nowhere, default=BPR_POWER),
+        "bpr_power": power_of,
         "fixed_cost_s": fixed
         + reading.toll_factor * toll
         + reading.distance_factor * np.where(is_open, length, 0),
@@ -267,8 +292,8 @@ def _link_columns(
 
 
 def _is_zero(text: str) -> bool:
-    """Whether a cell is a plain zero."""
-    return bool(re.fullmatch(r"0+(\.0*)?", text))
+    """Whether a cell is a zero, however it is written."""
+    return bool(re.fullmatch(r"[+-]?(0+(\.0*)?|\.0+)([eE][+-]?\d+)?", text))
 
 
 def _open_to_cars(link: Columns, groups: Columns | None) -> NDArray[np.bool_]:

@@ -145,6 +145,8 @@ class _NetworkScan(XmlScan):
         self.head.append(ends[1])
         length = self.value(where, attributes, "length", 0.0, 1e9)
         speed = self.value(where, attributes, "freespeed", 0.0, 1e9, above=True)
+        if not length / speed < math.inf:
+            self.fault(f"{where} freespeed", "a speed that passes the link in finite time", f"{speed:g}")
         capacity = self.value(where, attributes, "capacity", 0.0, 1e15, above=True) / self.hours
         lanes = self.value(where, attributes, "permlanes", 0.0, 1e6, above=True)
         self.number.append((length, speed, capacity, lanes))

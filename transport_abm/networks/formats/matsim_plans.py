@@ -9,6 +9,7 @@ last one is, whole. A leg without a route takes the cheapest way on the empty ro
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -331,8 +332,10 @@ def _routes(scan: _PlanScan, roads: RoadFile, start: I32, end: I32, notes: list[
                     ways = hierarchy_of(problem.graph).ways(cost)
                 cost_s, slots = ways.path(int(problem.head[pair[0]]), int(problem.tail[pair[1]]))
                 if not np.isfinite(cost_s):
-                    names = f"{roads.link_name[pair[0]]} to {roads.link_name[pair[1]]}"
-                    faults.append(Fault(scan.file, f"leg from link {names}", "a way over open links", "none"))
+                    vehicle = bisect_right(scan.leg_indptr, row) - 1
+                    who = f"person {scan.vehicle_name[vehicle]}, drive {row - scan.leg_indptr[vehicle] + 1}: "
+                    names = f"leg from link {roads.link_name[pair[0]]} to {roads.link_name[pair[1]]}"
+                    faults.append(Fault(scan.file, who + names, "a way over open links", "none"))
                 known[pair] = np.append(problem.order[slots], pair[1]).astype(np.int32)
         parts.append(known[pair])
     stop_at(faults)

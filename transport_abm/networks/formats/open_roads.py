@@ -68,12 +68,21 @@ def file_kind(path: Path) -> FileKind:
     NetworkError
         If it is missing, cannot be read, or is none of them.
     """
+    try:
+        return _kind(path)
+    except OSError as error:
+        # A name too long, or a folder above that may not be looked into.
+        raise NetworkError(Fault(str(path), "file", "a readable file", str(error.strerror))) from None
+
+
+def _kind(path: Path) -> FileKind:
+    """What kind of file this is; errors of the system go through."""
     expected = "a TNTP file, a MATSim network or population, or a GMNS folder, zip or demand.csv"
     name = path.name.lower()
     if path.is_dir():
         if (path / "node.csv").is_file() or (path / "link.csv").is_file():
             return FileKind.GMNS
-        raise NetworkError(Fault(path.name, "folder", "node.csv and link.csv", "neither"))
+        raise NetworkError(Fault(str(path), "folder", "node.csv and link.csv", "neither"))
     if not path.exists():
         raise NetworkError(Fault(str(path), "file", expected, "no such file"))
     if name.endswith(".zip"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from transport_abm.core.errors import Fault, NetworkError
@@ -52,10 +54,22 @@ def queue_network(roads: RoadFile, rules: QueueRules, *, packet: int = 1) -> Que
     problem = roads.problem
     # A closed link needs no lanes in a file; the queue asks for some, and never uses them.
     lanes = np.where(roads.open, roads.lanes, 1.0)
-    return build_queue_network(
-        problem.tail, problem.head, problem.n_nodes, roads.length_m, problem.free_time_s, problem.capacity_pcuh,
-        lanes, rules=rules, packet=packet,
-    )  # fmt: skip
+    try:
+        return build_queue_network(
+            problem.tail, problem.head, problem.n_nodes, roads.length_m, problem.free_time_s, problem.capacity_pcuh,
+            lanes, rules=rules, packet=packet,
+        )  # fmt: skip
+    except NetworkError as error:
+        raise NetworkError([_named(fault, roads) for fault in error.faults]) from None
+
+
+def _named(fault: Fault | str, roads: RoadFile) -> Fault | str:
+    """A fault of the queue's columns with the file and its name of the link in place of the row."""
+    if not isinstance(fault, Fault):
+        return fault
+    column, row, number = fault.field.partition(" links from row ")
+    field = f"{column} links from link {roads.link_name[int(number)]}" if row else fault.field
+    return replace(fault, file=roads.name, field=field)
 
 
 def queue_link_results(day: QueueDay, network: QueueNetwork, length_m: F64, *, year: int) -> LinkResults:

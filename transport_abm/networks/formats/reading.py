@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from transport_abm.core.errors import Fault
+from transport_abm.core.errors import Fault, NetworkError
 
 TIME_S: Mapping[str, float] = {"s": 1.0, "min": 60.0, "h": 3600.0}
 """Units of time [s]."""
@@ -34,6 +35,20 @@ class Reading:
     """Cost of a unit of toll, in the file's unit of time, or in seconds where the format has one."""
     distance_factor: float = 0.0
     """Cost of a unit of length, likewise."""
+
+    def __post_init__(self) -> None:
+        faults = [
+            Fault(
+                "costs",
+                f"--{name.replace('_', '-')}",
+                "a finite number, 0 or more",
+                repr(getattr(self, name)),
+            )
+            for name in ("toll_factor", "distance_factor")
+            if not 0 <= getattr(self, name) < math.inf
+        ]
+        if faults:
+            raise NetworkError(faults)
 
 
 def unit(table: Mapping[str, float], text: str, file: str, field: str, faults: list[Fault | str]) -> float:

@@ -175,19 +175,58 @@ def road_problems(roads: RoadFile) -> list[str]:
     if len(part) and (beyond := int(((comes + leaves > 0) & (part != np.bincount(part).argmax())).sum())):
         found.append(f"{beyond} nodes outside the largest part in which every node reaches every other")
     if roads.demand is not None:
-        away, trips = _without_way(roads, roads.demand)
-        if away:
-            found.append(f"{away} pairs of zones with {trips:.1f} trips and no way")
+        lost = _without_way(roads, roads.demand)
+        if lost.any():
+            trips = float(roads.demand[lost].sum())
+            found.append(f"{int(lost.sum())} pairs of zones with {trips:.1f} trips and no way")
     return found
 
 
-def _without_way(roads: RoadFile, demand: F64) -> tuple[int, float]:
-    """Pairs with demand and no way, and their trips."""
+def lost_trips(roads: RoadFile) -> list[Fault]:
+    """Trips that no open road leads to their destination, by the names of the file.
+
+    Parameters
+    ----------
+    roads
+        Network with demand.
+
+    Returns
+    -------
+    list[Fault]
+        One fault for each zone that no open link leaves, each that none enters, and each other pair.
+    """
+    if roads.demand is None:
+        return []
+    problem, demand = roads.problem, roads.demand
+    lost = _without_way(roads, demand)
+    faults = []
+    for end, pairs, trips, words in (
+        (problem.tail, lost, demand, "from"), (problem.head, lost.T, demand.T, "to"),
+    ):  # fmt: skip
+        used = np.bincount(end[roads.open], minlength=problem.n_nodes)[roads.zone_node] > 0
+        for zone in np.flatnonzero(~used & pairs.any(axis=1)):
+            where = f"demand {words} zone {roads.zone_name[zone]}"
+            expected = f"an open link {words} its node {roads.node_name[roads.zone_node[zone]]}"
+            got = f"none for {trips[zone] @ pairs[zone]:.6g} trips of {pairs[zone].sum()} pairs"
+            faults.append(Fault(roads.name, where, expected, got))
+            pairs[zone] = False
+    faults += [
+        Fault(
+            roads.name, f"demand from zone {roads.zone_name[a]} to zone {roads.zone_name[b]}",
+            "a way over open links", f"none for {demand[a, b]:.6g} trips",
+        )
+        for a, b in np.argwhere(lost)
+    ]  # fmt: skip
+    return faults
+
+
+def _without_way(roads: RoadFile, demand: F64) -> NDArray[np.bool_]:
+    """Pairs with demand and no way."""
     problem = roads.problem
     nothing = np.empty((0, problem.n_links))
     reach = skim_roads(problem, problem.free_time_s + problem.fixed_cost_s, roads.zone_node, nothing)[0]
-    lost = (demand > 0) & np.isinf(reach)
-    return int(lost.sum()), float(demand[lost].sum())
+    lost: NDArray[np.bool_] = (demand > 0) & np.isinf(reach)
+    return lost
 
 
 def stop_at(faults: Sequence[Fault | str]) -> None:

@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from transport_abm.core.errors import Fault, NetworkError
-from transport_abm.networks.cities.csv_files import MAX_BYTES
+from transport_abm.networks.cities.csv_files import read_text
 from transport_abm.networks.city import F64, I32
 from transport_abm.networks.formats.reading import LENGTH_M, TIME_S, Reading, unit
 from transport_abm.networks.formats.road_file import RoadFile, stop_at
@@ -190,6 +190,7 @@ def read_tntp_network(path: Path) -> TntpNetwork:
     )
     stop_at(faults)
     rows = [_numbers(path, number, text, 10, faults) for number, text in lines]
+    _whole_last(path, lines, faults)
     table = np.array([row[:10] for row in rows if row is not None], float).reshape(-1, 10)
     if not faults and len(table) != n_links:
         faults.append(
@@ -262,7 +263,9 @@ def read_tntp_trips(path: Path) -> F64:
                 trips[origin, destination] += amount
         if not text.endswith(";"):
             faults.append(Fault(str(path), where, "';' after the last entry", text))
-    total = _number(meta.get("TOTAL OD FLOW", ""))
+    total = _number(meta.get("TOTAL OD FLOW", "nan"))
+    if total is None and "TOTAL OD FLOW" in meta:
+        faults.append(Fault(str(path), "<TOTAL OD FLOW>", "a number", repr(meta["TOTAL OD FLOW"])))
     if not faults and total is not None and abs(trips.sum() - total) > TRIP_SUM_TOLERANCE * total:
         faults.append(Fault(str(path), "trips", f"{total:g} in all, as <TOTAL OD FLOW>", f"{trips.sum():g}"))
     stop_at(faults)
@@ -291,23 +294,24 @@ def read_tntp_flow(path: Path, network: TntpNetwork) -> tuple[F64, F64]:
     """
     faults: list[Fault | str] = []
     _, lines = _split(path, faults, has_meta=False)
-    place = {
-        (int(tail) + 1, int(head) + 1): k
-        for k, (tail, head) in enumerate(zip(network.tail, network.head, strict=True))
-    }
-    flow, cost = np.full(len(place), np.nan), np.full(len(place), np.nan)
+    # Links between the same nodes stand in the order of the network.
+    place: dict[tuple[int, int], list[int]] = {}
+    for k, (tail, head) in reversed(list(enumerate(zip(network.tail, network.head, strict=True)))):
+        place.setdefault((int(tail) + 1, int(head) + 1), []).append(k)
+    n = len(network.tail)
+    flow, cost = np.full(n, np.nan), np.full(n, np.nan)
     for number, text in _without_header(lines):
         row = _numbers(path, number, text, 4, faults)
         if row is None:
             continue
-        link = place.get((int(row[0]), int(row[1])))
-        if link is None or not np.isnan(flow[link]):
-            faults.append(Fault(str(path), f"line {number}", "each link of the network once", text))
-        else:
+        if waiting := place.get((int(row[0]), int(row[1]))):
+            link = waiting.pop()
             flow[link], cost[link] = row[2], row[3]
+        else:
+            faults.append(Fault(str(path), f"line {number}", "each link of the network once", text))
     missing = int(np.isnan(flow).sum())
     if missing and not faults:
-        faults.append(Fault(str(path), "links", f"{len(place)} rows, one a link", f"{missing} links missing"))
+        faults.append(Fault(str(path), "links", f"{n} rows, one a link", f"{missing} links missing"))
     stop_at(faults)
     return flow, cost
 
@@ -333,6 +337,7 @@ def read_tntp_nodes(path: Path) -> tuple[F64, F64]:
     faults: list[Fault | str] = []
     _, lines = _split(path, faults, has_meta=False)
     rows = [_numbers(path, number, text, 3, faults) for number, text in _without_header(lines)]
+    _whole_last(path, lines, faults)
     stop_at(faults)
     table = np.array(rows, float).reshape(-1, 3)
     order = np.argsort(table[:, 0])
@@ -345,14 +350,7 @@ def _split(
     path: Path, faults: list[Fault | str], *, has_meta: bool = True
 ) -> tuple[dict[str, str], list[tuple[int, str]]]:
     """Metadata by name, and the numbered lines after it without comments and blanks."""
-    try:
-        if Path(path).stat().st_size > MAX_BYTES:
-            raise NetworkError(Fault(str(path), "size", f"at most {MAX_BYTES} bytes", "more"))
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise NetworkError(Fault(str(path), "file", "a readable file", str(error.strerror))) from error
-    except UnicodeDecodeError as error:
-        raise NetworkError(Fault(str(path), "file", "UTF-8 text", f"byte {error.start} is not")) from error
+    text = read_text(Path(path))
     meta: dict[str, str] = {}
     lines: list[tuple[int, str]] = []
     inside = has_meta
@@ -369,6 +367,13 @@ def _split(
     if inside:
         faults.append(Fault(str(path), "<END OF METADATA>", "this line before the rows", "none"))
     return meta, lines
+
+
+def _whole_last(path: Path, lines: list[tuple[int, str]], faults: list[Fault | str]) -> None:
+    """A fault if the last row is cut: a number cut short is a number still, and only the sign after it tells."""
+    if len(lines) > 1 and lines[0][1].endswith(";") and not lines[-1][1].endswith(";"):
+        number, last = lines[-1]
+        faults.append(Fault(str(path), f"line {number}", "';' at its end, as in the first row", last))
 
 
 def _without_header(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:

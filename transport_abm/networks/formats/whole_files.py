@@ -5,11 +5,43 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from transport_abm.core.errors import StoreError
+
+
+def check_place(path: Path, inputs: Sequence[Path] = ()) -> None:
+    """Refuse a file that cannot be written, or that is being read, before any work goes into it.
+
+    Parameters
+    ----------
+    path
+        File to be written.
+    inputs
+        Files that are read; those that are not there are passed over.
+
+    Raises
+    ------
+    StoreError
+        If a folder stands there, no folder can be made above it, it may not be written, or it is one of the inputs.
+    """
+    try:
+        if path.is_dir():
+            raise StoreError(f"{path}: cannot be written: a folder of this name is there")
+        above = path.parent
+        while not above.exists():
+            above = above.parent
+        if not above.is_dir():
+            raise StoreError(f"{path}: cannot be written: {above} is no folder")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise StoreError(f"{path}: cannot be written: no right to write in {above}")
+        for file in inputs if path.exists() else ():
+            if file.exists() and path.samefile(file):
+                raise StoreError(f"{path}: expected a file that is not read from, got one of the inputs")
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 @contextmanager

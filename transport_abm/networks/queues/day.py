@@ -135,6 +135,10 @@ def run_day(
         faults.append(Fault(WHERE, "bin_min", "whole minutes, 1 to 1440", repr(bin_min)))
     if not 0 < end_h <= 1000:
         faults.append(Fault(WHERE, "end_h", "more than 0, at most 1000", repr(end_h)))
+    if until_s is not None and not until_s >= 0:
+        faults.append(Fault(WHERE, "until_s", "0 or more", repr(until_s)))
+    if horizon_s < 2 or horizon_s & (horizon_s - 1):
+        faults.append(Fault(WHERE, "horizon_s", "a power of two, 2 or more", repr(horizon_s)))
     if faults:
         raise NetworkError(faults)
     end_s = round(end_h * 3600)
@@ -161,7 +165,7 @@ def run_day(
             raise NetworkError(
                 Fault(WHERE, "trace", "a state that keeps one from midnight on", "one without")
             )
-    until = end_s if until_s is None else min(int(until_s), end_s)
+    until = end_s if until_s is None else int(min(until_s, end_s))
     rules = _rules(plans.kinds, charge, bin_min, network.stuck_wait_s)
     trips = state.trips(plans, routes)
     while not run(state.links, trips, rules, state.counts, state.wheel, until):

@@ -46,7 +46,7 @@ class QueueRules:
         ]
         if not 0 <= self.storage_power <= 1:
             faults.append(Fault(WHERE, "storage_power", "0 to 1", repr(self.storage_power)))
-        if self.stuck_wait_s != int(self.stuck_wait_s):
+        if self.stuck_wait_s % 1 != 0:
             faults.append(Fault(WHERE, "stuck_wait_s", "whole seconds", repr(self.stuck_wait_s)))
         if faults:
             raise NetworkError(faults)
@@ -158,7 +158,7 @@ def build_queue_network(
         for name, shape in shapes.items()
         if shape != (n,)
     ]
-    if packet < 1:
+    if not packet >= 1:
         faults.append(Fault(WHERE, "packet", "1 or more", repr(packet)))
     if faults:
         raise NetworkError(faults)
@@ -195,7 +195,9 @@ def _bad(name: str, value: NDArray[np.generic], good: NDArray[np.bool_], expecte
     rows = np.flatnonzero(~good)
     if not len(rows):
         return []
-    return [Fault(WHERE, f"{name}, {len(rows)} links from row {rows[0]}", expected, f"{value[rows[0]]!r}")]
+    return [
+        Fault(WHERE, f"{name}, {len(rows)} links from row {rows[0]}", expected, repr(value[rows[0]].item()))
+    ]
 
 
 def _faults(network: QueueNetwork) -> list[Fault]:
@@ -231,6 +233,6 @@ def _faults(network: QueueNetwork) -> list[Fault]:
         faults += _bad("storage_pcu", value, (value >= 0) & (value <= 1e6), "0 to 1e+06")
         value = network.wave_time_s
         faults += _bad("wave_time_s", value, (value >= 0) & (value <= LONGEST_S), f"0 to {LONGEST_S:g}")
-    if network.stuck_wait_s != int(network.stuck_wait_s) or network.stuck_wait_s < 1:
+    if network.stuck_wait_s % 1 != 0 or not 1 <= network.stuck_wait_s < np.inf:
         faults.append(Fault(WHERE, "stuck_wait_s", "whole seconds, 1 or more", repr(network.stuck_wait_s)))
     return faults

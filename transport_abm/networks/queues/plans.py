@@ -278,7 +278,7 @@ def round_packets(
     faults = []
     with np.errstate(invalid="ignore"):
         faults += _first("demand", demand, (demand >= 0) & (demand < 2**31), "0 or more")
-    if packet < 1:
+    if not packet >= 1:
         faults.append(Fault(WHERE, "packet", "1 or more", repr(packet)))
     if faults:
         raise NetworkError(faults)

@@ -40,6 +40,10 @@ __all__ = [
 
 SMALL_WORK = 1_000_000
 """Zones times links below which one thread is faster than the hand-over to several."""
+MOST_COST = 1e290
+"""Largest cost that all demand on one link may come to; sums over links of larger ones would not be finite."""
+MOST_NAMED = 5
+"""Pairs or zones named of one kind of fault; all are counted."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +106,9 @@ def assign_roads(
     Raises
     ------
     NetworkError
-        If demand is not finite, negative or cannot get to its destination, if a zone's node is outside the
-        network, if a class has a pcu or cost that cannot be, or if the state belongs to other links, zones or
-        classes. All faults are named, with their class.
+        If demand is not finite, negative, too much to be computed or cannot get to its destination, if a zone's
+        node is outside the network, if a class has a pcu or cost that cannot be, or if the state belongs to other
+        links, zones or classes. All faults are named, with their class.
     ConservationError
         If flow of a class is lost or made at a node.
 
@@ -120,6 +124,8 @@ def assign_roads(
     faults = class_faults(problem, who) + _demand_faults(
         problem, zone_node, wanted, gap, max_iterations, names
     )
+    if not faults:
+        faults += _cost_at_most(problem, wanted, who)
     nodes = np.array(zone_node, np.int32)
     if not faults and state is not None:
         if state.digest != problem.digest(nodes):
@@ -174,7 +180,7 @@ def assign_all_or_nothing(problem: RoadProblem, link_cost_s: F64, zone_node: I32
     NetworkError
         As ``assign_roads``.
     """
-    faults = _demand_faults(problem, zone_node, np.asarray(demand)[None], 1.0, 1, ("",))
+    faults = _demand_faults(problem, zone_node, np.asarray(demand, np.float64)[None], 1.0, 1, ("",))
     faults += _cost_faults(problem, link_cost_s)
     if faults:
         raise NetworkError(faults)
@@ -184,7 +190,8 @@ def assign_all_or_nothing(problem: RoadProblem, link_cost_s: F64, zone_node: I32
         part, total = hierarchy_of(problem.graph).ways(cost).load(nodes, demand)
     if not np.isfinite(total):
         reach = skim_roads(problem, link_cost_s, nodes, np.empty((0, problem.n_links)))[0]
-        raise NetworkError(unreachable(np.argwhere((demand > 0) & np.isinf(reach)), demand))
+        if len(lost := np.argwhere((np.asarray(demand) > 0) & np.isinf(reach))):
+            raise NetworkError(unreachable(lost, np.asarray(demand)))
     flow = np.empty(problem.n_links)
     flow[problem.order] = part
     return flow
@@ -248,7 +255,29 @@ def _node_faults(problem: RoadProblem, zone_node: I32) -> list[Fault | str]:
         return [Fault(WHERE, "zone_node", "whole numbers, one a zone", f"{node.dtype} {node.shape}")]
     bad = np.flatnonzero((node < 0) | (node >= problem.n_nodes))
     expected = f"a node from 0 to {problem.n_nodes - 1}"
-    return [Fault(WHERE, f"zone_node of zone {zone}", expected, str(node[zone])) for zone in bad[:5]]
+    return [
+        Fault(WHERE, f"zone_node of zone {zone}{_one_of(bad, 'zones')}", expected, str(node[zone]))
+        for zone in bad[:MOST_NAMED]
+    ]
+
+
+def _one_of(bad: NDArray[np.int64], what: str) -> str:
+    """How many there are, where not all of them are named."""
+    return f" (one of {len(bad)} such {what})" if len(bad) > MOST_NAMED else ""
+
+
+def _cost_at_most(problem: RoadProblem, demand: F64, classes: RoadClasses) -> list[Fault | str]:
+    """Links that would cost more than a number can hold if all demand took them; such a cost looks like a closure."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = float((demand.sum(axis=(1, 2)) * classes.pcu).sum())
+        cost = (link_time_s(problem, np.full(problem.n_links, total)) + problem.fixed_cost_s) * total
+    bad = np.flatnonzero(~(cost <= MOST_COST) & np.isfinite(problem.free_time_s))
+    if not len(bad):
+        return []
+    k = bad[0]
+    where = f"demand, capacity and power, {len(bad)} links from row {k}"
+    got = f"{total:g} pcu/h, {problem.capacity_pcuh[k]:g} pcu/h and {problem.bpr_power[k]:g}"
+    return [Fault(WHERE, where, "a cost that can be computed if all demand takes the link", got)]
 
 
 def _cost_faults(problem: RoadProblem, link_cost_s: F64) -> list[Fault | str]:
@@ -256,7 +285,10 @@ def _cost_faults(problem: RoadProblem, link_cost_s: F64) -> list[Fault | str]:
     if np.shape(link_cost_s) != (problem.n_links,):
         return [Fault(WHERE, "link_cost_s", f"shape ({problem.n_links},)", str(np.shape(link_cost_s)))]
     bad = np.flatnonzero(~(np.asarray(link_cost_s) >= 0))
-    return [Fault(WHERE, f"link_cost_s of link {k}", "0 or more", repr(link_cost_s[k])) for k in bad[:5]]
+    return [
+        Fault(WHERE, f"link_cost_s of link {k}", "0 or more", repr(float(link_cost_s[k])))
+        for k in bad[:MOST_NAMED]
+    ]
 
 
 def _demand_faults(
@@ -272,12 +304,13 @@ def _demand_faults(
     else:
         for name, part in zip(names, demand, strict=True):
             who = f" of class {name}" if name else ""
-            for origin, destination in np.argwhere(~((part >= 0) & np.isfinite(part)))[:5]:
-                where = f"demand{who} from zone {origin} to zone {destination}"
+            bad = np.argwhere(~((part >= 0) & np.isfinite(part)))
+            for origin, destination in bad[:MOST_NAMED]:
+                where = f"demand{who} from zone {origin} to zone {destination}{_one_of(bad, 'pairs')}"
                 got_one = repr(float(part[origin, destination]))
                 faults.append(Fault(WHERE, where, "0 or more [vehicles/h]", got_one))
     if not gap > 0:
         faults.append(Fault(WHERE, "gap", "more than 0", repr(gap)))
-    if max_iterations < 1:
+    if not max_iterations >= 1:
         faults.append(Fault(WHERE, "max_iterations", "1 or more", repr(max_iterations)))
     return faults

@@ -123,7 +123,7 @@ def first_bad(name: str, value: F64, good: NDArray[np.bool_], expected: str) -> 
     bad = np.flatnonzero(~good)
     if not len(bad):
         return []
-    return [Fault(WHERE, f"{name}, {len(bad)} links from row {bad[0]}", expected, f"{value[bad[0]]!r}")]
+    return [Fault(WHERE, f"{name}, {len(bad)} links from row {bad[0]}", expected, repr(value[bad[0]].item()))]
 
 
 def _faults(problem: RoadProblem) -> list[Fault]:
