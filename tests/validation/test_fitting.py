@@ -100,7 +100,12 @@ def test_rounding_gives_floor_or_ceiling_and_keeps_every_running_sum(
     weight = np.array(values)
     count = truncate_replicate_sample(weight[None, :], np.array([start]))[0]
     assert np.all(np.abs(np.cumsum(count) - np.cumsum(weight)) < 1 + 1e-9)
-    assert np.all((count >= np.floor(weight) - 1e-9) & (count <= np.floor(weight + 1 - 1e-12) + 1e-9))
+    # Where a running sum comes within rounding of a whole number, it may be taken for one.
+    running = start + np.concatenate(([0.0], np.cumsum(weight)))
+    doubtful = np.abs(running - np.rint(running)) < 1e-12
+    slack = doubtful[1:] | doubtful[:-1]
+    assert np.all(count >= np.floor(weight) - slack)
+    assert np.all(count <= np.ceil(weight) + slack)
 
 
 def test_rounding_equals_its_twin() -> None:
