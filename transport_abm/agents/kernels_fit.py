@@ -125,6 +125,10 @@ def rake_newton(
     return int(stop[1]), error
 
 
+LEAST_FRACTION = 1e-12
+"""Fraction of a weight below which it is rounding and gives nobody [1]."""
+
+
 @njit(cache=True, nogil=True, parallel=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def round_rows(weight: F64, row_of: I32, scale: F64, start: F64, out: I32) -> None:
     """Truncate, replicate, sample: whole numbers whose running sums follow those of the weights.
@@ -149,10 +153,12 @@ def round_rows(weight: F64, row_of: I32, scale: F64, start: F64, out: I32) -> No
         running = start[r]
         last = 0
         for t in range(out.shape[1]):
-            running += weight[row_of[r], t] * scale[r]
-            here = int(np.floor(running))
-            out[r, t] = here - last
-            last = here
+            own = weight[row_of[r], t] * scale[r]
+            running += own
+            # A running sum that rounding lifts to a whole number must not give a type more than its weight allows.
+            count = max(int(np.floor(running)) - last, int(np.floor(own)))
+            out[r, t] = min(count, int(np.floor(own + 1.0 - LEAST_FRACTION)))
+            last += out[r, t]
 
 
 # One thread: a half step takes a tenth of a millisecond, less than the hand-over to others.
