@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,17 @@ class Checker(HTMLParser):
     def text(self) -> str:
         """Everything a reader sees."""
         return " ".join(" ".join(self.words).split())
+
+
+TRANSPORT = [f"T{k}" for k in range(14, 25)]
+"""Targets of transport."""
+
+
+def set_values(run: Results, outcome: str, year: int, value: float, class_: str = "") -> Results:
+    """The run with one value replaced."""
+    table = run.table.copy()
+    own = (table["outcome"] == outcome) & (table["year"] == year) & (table["class"] == class_)
+    own &= table["district"] == ""
+    assert own.any()
+    table.loc[own, "value"] = value
+    return replace(run, table=table)
