@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import operator
 import weakref
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from typing import Any, Self
@@ -121,8 +122,9 @@ class RowVerbs(AgentSet):  # type: ignore[misc]
         """A set of its own with the same members."""
         return self.__copy__()
 
+    @abstractmethod
     def __copy__(self) -> Self:
-        raise NotImplementedError
+        """As `copy`."""
 
     def remove(self, agent: Any) -> None:
         """Take an agent out of this set (not out of the model)."""
