@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from transport_abm.core.errors import Fault, StoreError
+from transport_abm.core.parquet import ParquetTable
 from transport_abm.policy.targets import Target, read_targets
 
 COLUMNS = ("outcome", "year", "district", "class", "value", "unit")
@@ -166,7 +167,7 @@ class Results:
             faults.append(Fault(MANIFEST, "file", "a manifest in JSON", type(error).__name__))
         for name, file in FILES.items():
             try:
-                tables[name] = pd.read_parquet(folder / file)
+                tables[name] = ParquetTable(folder / file).read().to_pandas(use_threads=False)
             except (OSError, ValueError) as error:
                 faults.append(Fault(file, "file", "a Parquet table", type(error).__name__))
         if "outcomes" in tables:

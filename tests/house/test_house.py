@@ -132,6 +132,13 @@ def test_each_heavy_library_stays_in_its_room() -> None:
     assert all(name.startswith(("cli/", "app/")) for name in importers("typer") | importers("rich"))
 
 
+def test_parquet_is_read_by_its_one_reader() -> None:
+    readers = re.compile(r"read_parquet|pq\.read_|ParquetFile|ParquetDataset|pyarrow\.dataset|pacsv\.read")
+    assert {name_of(path) for path in SOURCES if readers.search(path.read_text(encoding="utf-8"))} == {
+        "core/parquet.py"
+    }
+
+
 def test_kernel_files_hold_arrays_and_arithmetic_only() -> None:
     kernels = [path for path in SOURCES if path.name.startswith("kernels_")]
     assert len(kernels) >= 7

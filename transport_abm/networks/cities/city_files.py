@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transport_abm.core.errors import Fault, NetworkError
+from transport_abm.core.parquet import ParquetTable
 from transport_abm.networks.cities.city_schema import (
     OPTIONAL,
     SCHEMA,
@@ -360,13 +361,12 @@ def _read_table(path: Path, columns: Iterable[Column], digest: object, faults: l
         faults.append(Fault(path.name, "sha256", str(digest), found))
         return None
     try:
-        file = pq.ParquetFile(io.BytesIO(data))
-        if file.metadata.num_rows > _MAX_TABLE_ROWS:
-            faults.append(Fault(path.name, "rows", f"at most {_MAX_TABLE_ROWS}", str(file.metadata.num_rows)))
+        file = ParquetTable(data)
+        if file.n_rows > _MAX_TABLE_ROWS:
+            faults.append(Fault(path.name, "rows", f"at most {_MAX_TABLE_ROWS}", str(file.n_rows)))
             return None
-        names = set(file.schema_arrow.names)
-        wanted = [column for column in columns if column.name in names]
-        table = file.read(columns=[column.name for column in wanted], use_threads=False)
+        wanted = [column for column in columns if column.name in file.names]
+        table = file.read([column.name for column in wanted])
         result = {column.name: _values(table[column.name]) for column in wanted}
     except Exception as error:  # a hostile file may raise anything the Parquet reader knows
         faults.append(

@@ -25,6 +25,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from transport_abm.core.errors import Fault, NetworkError
+from transport_abm.core.parquet import ParquetTable
 from transport_abm.networks.city import F64, I16, I32
 from transport_abm.networks.formats.road_file import RoadFile
 from transport_abm.networks.formats.whole_files import whole_file
@@ -232,7 +233,7 @@ def read_link_results(path: Path) -> LinkResults:
         If it is missing, cut short, or has other columns.
     """
     try:
-        table = pq.read_table(path)
+        table = ParquetTable(path).read()
     except (OSError, pa.ArrowException) as error:
         got = f"{type(error).__name__}: {str(error)[:80]}"
         raise NetworkError(Fault(path.name, "file", "a Parquet table of link results", got)) from None
