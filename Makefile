@@ -35,13 +35,15 @@ tests: $(V)/.stamp
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: $(V)/.stamp
-	@for file in benchmarks/bench_*.py; do echo "== $$file =="; $(BIN)/python $$file || exit 1; done
+	@for file in benchmarks/bench_*.py; do name=$${file##*/}; echo "== $$file =="; $(BIN)/python -m benchmarks.$${name%.py} || exit 1; done
+	@$(BIN)/python -m benchmarks.figures
 
 # Other people's tools, in an environment of their own: users never need them.
 PEERS := .venv-peers
 bench-peers: $(V)/.stamp $(PEERS)/.stamp
 	@$(BIN)/python -m benchmarks.bench_queue
 	@for file in benchmarks/peers_*.py; do name=$${file##*/}; echo "== $$file =="; $(PEERS)/bin/python -m benchmarks.$${name%.py} || exit 1; done
+	@$(BIN)/python -m benchmarks.figures
 
 $(PEERS)/.stamp: pyproject.toml
 	@echo "== Setting up the environment of peers in $(PEERS) =="

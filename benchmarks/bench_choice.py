@@ -1,6 +1,6 @@
 """Mode choice: trips chosen per second on one and two threads, on the bundled city's own tours.
 
-Run with: python benchmarks/bench_choice.py [sample]
+Run with: python -m benchmarks.bench_choice [sample]
 """
 
 from __future__ import annotations

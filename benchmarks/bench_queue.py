@@ -15,12 +15,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.queue_cases import (  # noqa: E402
+from benchmarks.figures import keep
+from benchmarks.queue_cases import (
     BIN_MIN,
     CAPACITY_PCUH,
     LANES,
@@ -29,41 +26,18 @@ from benchmarks.queue_cases import (  # noqa: E402
     GridCase,
     build_case,
 )  # fmt: skip
-from transport_abm.networks.queues.day import QueueDay, run_day  # noqa: E402
-from transport_abm.policy.inputs import year_inputs  # noqa: E402
+from benchmarks.roofs import CHAINS, IN_CACHE, IN_MEMORY, line_ns
+from transport_abm.networks.queues.day import QueueDay, run_day
+from transport_abm.policy.inputs import year_inputs
+
+ROOT = Path(__file__).resolve().parents[1]
 
 LARGE_SIDE, LARGE_VEHICLES, LARGE_REACH = 224, 8_930_000, 45
 """199,808 links; with buses and vans 10 M trips of 45 links."""
 SMALL_SIDE, SMALL_VEHICLES, SMALL_HOURS, SMALL_REACH = 32, 100_000, 3.0, 32
+PEERS = {"sumo": "SUMO meso", "uxsim": "UXsim C++, deltan 5"}
 LINES = 5
 """Lines of the cache that a move cannot do without: record and ring of both links, and a place in the routes."""
-CHAINS = 16
-
-
-@njit(cache=True)
-def _walk(following, steps):  # type: ignore[no-untyped-def]
-    """Follow ``CHAINS`` chains of lines at once."""
-    at = np.arange(CHAINS)
-    for _ in range(steps):
-        for chain in range(CHAINS):
-            at[chain] = following[at[chain] * 8]
-    return at.sum()
-
-
-def roof_ns(size_bytes: int) -> float:
-    """Time of a random line of the cache with many in flight [ns]."""
-    n = size_bytes // 64
-    following = np.zeros(8 * n, np.int64)
-    order = np.random.default_rng(1).permutation(n)
-    following[8 * order] = np.roll(order, 1)
-    steps = max(2_000_000 // CHAINS, n // CHAINS)
-    _walk(following, 10)
-    times = []
-    for _ in range(3):
-        start = time.process_time()
-        _walk(following, steps)
-        times.append(time.process_time() - start)
-    return min(times) / (steps * CHAINS) * 1e9
 
 
 def drive(case: GridCase, end_h: float, runs: int) -> tuple[float, QueueDay]:
@@ -99,18 +73,23 @@ def drive(case: GridCase, end_h: float, runs: int) -> tuple[float, QueueDay]:
     return min(times), day
 
 
-def tell(name: str, seconds: float, day: QueueDay, line_ns: float = 0.0) -> None:
-    """One line of figures."""
+def tell(name: str, seconds: float, day: QueueDay, line_ns: float, bar_moves_s: float | None = None) -> None:
+    """One line of figures; they are kept with the time of the lines of the cache that each move needs."""
     move_ns = seconds / day.state.moves * 1e9
     done = day.arrival_cs >= 0
     mean_s = (day.arrival_cs - day.departure_cs)[done].mean() / 100
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    roof = f"{move_ns / (LINES * line_ns):.1f} times {LINES} random lines; " if line_ns else ""
+    roof_ns = LINES * line_ns
     print(
-        f"{name}: {day.state.moves:,} moves in {seconds:.2f} s, {move_ns:.1f} ns each, {1e3 / move_ns:.1f} M/s; {roof}"
+        f"{name}: {day.state.moves:,} moves in {seconds:.2f} s, {move_ns:.1f} ns each, {1e3 / move_ns:.1f} M/s; "
+        f"{move_ns / roof_ns:.1f} times {LINES} random lines; "
         f"mean trip {mean_s:.1f} s, {day.released.sum()} released, {done.sum():,} trips done; {memory:.2f} GB at most",
         flush=True,
     )
+    keep(
+        f"queue, {name}: a move", move_ns, "ns", roof=(f"{LINES} random lines", roof_ns),
+        bar=None if bar_moves_s is None else 1e9 / bar_moves_s,
+    )  # fmt: skip
 
 
 def tell_peers(case: GridCase, seconds: float, day: QueueDay) -> None:
@@ -128,7 +107,7 @@ def tell_peers(case: GridCase, seconds: float, day: QueueDay) -> None:
             jam_spacing_m=year_inputs(2025)["queue.jam_spacing_m"], tail=case.network.tail, head=case.network.head,
             indptr=case.routes.indptr, link=link, depart_s=case.plans.earliest_cs / 100,
         )  # fmt: skip
-        for name in ("sumo", "uxsim"):
+        for name, least_times in (("sumo", 50.0), ("uxsim", 20.0)):
             done = subprocess.run(
                 [str(program), str(Path(__file__).with_name("queue_peers.py")), str(file), name],
                 capture_output=True, text=True, check=False,
@@ -142,22 +121,29 @@ def tell_peers(case: GridCase, seconds: float, day: QueueDay) -> None:
                 f"ours {ours_s:.1f} s ({ours_s / mean_s - 1:+.2%})",
                 flush=True,
             )
+            keep(
+                f"queue against {name}: {len(day.arrival_cs):,} trips", seconds, "s", peer=(PEERS[name], theirs),
+                bar_faster=least_times,
+            )  # fmt: skip
 
 
 def main() -> None:
     """All figures."""
     share = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
-    line_ns = roof_ns(1 << 28)
-    print(f"a random line of memory, {CHAINS} in flight: {line_ns:.1f} ns")
+    near_ns, far_ns = line_ns(IN_CACHE), line_ns(IN_MEMORY)
+    print(f"a random line, {CHAINS} in flight: {near_ns:.1f} ns in the cache, {far_ns:.1f} ns in memory")
     case = build_case(SMALL_SIDE, SMALL_VEHICLES, hours=SMALL_HOURS, reach=SMALL_REACH)
-    tell(f"grid of {SMALL_SIDE}, all switched on", *drive(case, 30, 5))
+    tell(f"grid of {SMALL_SIDE}, all switched on", *drive(case, 30, 5), near_ns, 15e6)
     case = build_case(SMALL_SIDE, SMALL_VEHICLES, hours=SMALL_HOURS, reach=SMALL_REACH, mixed=False)
     seconds, day = drive(case, 30, 5)
-    tell(f"grid of {SMALL_SIDE}, cars alone", seconds, day)
+    tell(f"grid of {SMALL_SIDE}, cars alone", seconds, day, near_ns)
     tell_peers(case, seconds, day)
-    n = int(LARGE_VEHICLES * share)
-    case = build_case(LARGE_SIDE, n, hours=24 * share, reach=LARGE_REACH)
-    tell(f"grid of {LARGE_SIDE}, {case.plans.n_legs:,} trips, all switched on", *drive(case, 30, 1), line_ns)
+    case = build_case(LARGE_SIDE, int(LARGE_VEHICLES * share), hours=24 * share, reach=LARGE_REACH)
+    name = f"grid of {LARGE_SIDE}, {case.plans.n_legs:,} trips, all switched on"
+    # A part of the day has as many bins to close as the whole one: the bar is not for it.
+    tell(name, *drive(case, 30, 1), far_ns, 8e6 if share == 1 else None)
+    memory_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    keep(f"queue, {name}: peak memory", memory_gb, "GB", bar=4.0 if share == 1 else None)
 
 
 if __name__ == "__main__":

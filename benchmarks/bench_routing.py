@@ -15,6 +15,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
+from benchmarks.figures import keep
+from benchmarks.roofs import relax_ns
 from transport_abm.core.errors import NetworkError
 from transport_abm.core.vocabulary import Period
 from transport_abm.networks.cities.open_city import open_city
@@ -78,6 +80,13 @@ def bench_city(name: str) -> None:
         f"  one-to-all trees: {1 / min(ours):,.0f} a second, SciPy {1 / min(theirs):,.0f}: "
         f"{min(theirs) / min(ours):.0f} times as many; the same in single precision: {same}"
     )
+    # Each chord is looked at once for each origin; a period does so for the cost and two sums, and for the load.
+    tree_ms = hierarchy.n_chords * relax_ns(LANES) / 1e6
+    bars = name == "beijing-osm"
+    keep(
+        f"routing, {name}: a tree to all nodes", min(ours) * 1e3, "ms", peer=("SciPy dijkstra", min(theirs) * 1e3),
+        roof=(f"{hierarchy.n_chords:,} chords", tree_ms), bar_faster=25.0 if bars else None,
+    )  # fmt: skip
     zone, rng = np.arange(n_zones, dtype=np.int32), np.random.default_rng(1)
     attributes = np.stack([np.where(np.isfinite(cost), cost, 0.0), rng.uniform(0, 1, len(cost))])
     demand = rng.uniform(0, 1, (n_zones, n_zones))
@@ -90,6 +99,10 @@ def bench_city(name: str) -> None:
         f"  a period: weights, cost and two sums of all pairs of zones {(weigh + skim) * 1e3:.0f} ms, all demand loaded "
         f"{load * 1e3:.0f} ms, together {(weigh + skim + load) * 1e3:.0f} ms; one way with its links {single * 1e6:.0f} us"
     )
+    keep(
+        f"routing, {name}: skims and loading of a period", (weigh + skim + load) * 1e3, "ms",
+        roof=(f"{n_zones} zones, 4 sums over all chords", 4 * n_zones * tree_ms), bar=500.0 if bars else None,
+    )  # fmt: skip
     print(f"  most memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.0f} MB")
 
 

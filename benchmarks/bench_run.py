@@ -1,57 +1,89 @@
-"""Whole runs: seconds by year and peak memory of the bundled city at 1 %, and of beijing-osm at 5 % where it is built.
+"""Whole runs: seconds by year and peak memory, of the bundled city and of beijing-osm where it is built.
 
-Run with: python benchmarks/bench_run.py [city sample first last [L0, L1 or L2]]
+Run with: python -m benchmarks.bench_run [city sample first last [L0, L1 or L2]]
 """
 
 from __future__ import annotations
 
 import resource
+import subprocess
 import sys
 import time
 import warnings
+from pathlib import Path
+from typing import NamedTuple
 
+from benchmarks.figures import keep
 from transport_abm.core.errors import NetworkError
 from transport_abm.model import TransportModel
 from transport_abm.policy.scenario import Scenario
 
 
-def measure(city: str, sample: float, years: tuple[int, int], rung: str = "L1") -> None:
-    """Run and print."""
+class Run(NamedTuple):
+    """A run by its city, share of the people, first and last year and rung, with the project's bars."""
+
+    city: str
+    sample: float
+    first: int
+    last: int
+    rung: str = "L1"
+    most_s: float | None = None
+    most_gb: float | None = None
+
+
+RUNS = (
+    Run("beijing-reference", 0.01, 2020, 2030),
+    Run("beijing-reference", 0.01, 2020, 2030, "L2", most_s=60),
+    Run("beijing-osm", 0.05, 2020, 2030),
+    Run("beijing-osm", 0.05, 2020, 2030, "L2", most_s=480),
+    Run("beijing-osm", 1.0, 2020, 2020, "L2", most_s=600, most_gb=14),
+)
+
+
+def measure(run: Run) -> None:
+    """Run, print and keep."""
     start = time.perf_counter()
     try:
         model = TransportModel(
-            Scenario.named("baseline").replace(sample=sample, years=years, city=city, traffic=rung)
+            Scenario.named("baseline").replace(
+                sample=run.sample, years=(run.first, run.last), city=run.city, traffic=run.rung
+            )
         )
     except NetworkError as error:
-        print(f"{city}: skipped ({error})")
+        print(f"{run.city}: skipped ({error})")
         return
-    print(
-        f"{city} at {sample:g} on {rung}: set-up {time.perf_counter() - start:.1f} s (city, constants, people)"
-    )
     began = time.perf_counter()
+    name = f"{run.city}, {run.sample:g} of the people, {run.first}-{run.last}, {run.rung}"
+    print(f"{name}: set-up {began - start:.1f} s (city, constants, people)")
     for year in model.years:
-        start = time.perf_counter()
+        begin = time.perf_counter()
         model.step()
         table = model.table[model.table["year"] == year].set_index(["outcome", "district", "class"])["value"]
         print(
-            f"  {year}: {time.perf_counter() - start:6.1f} s, {table['gap', '', 'iterations']:.0f} iterations, "
+            f"  {year}: {time.perf_counter() - begin:6.1f} s, {table['gap', '', 'iterations']:.0f} iterations, "
             f"gap {table['gap', '', 'excess']:.2f} of the threshold, green share {table['green_share', '', '']:.4f}",
             flush=True,
         )
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(f"  all years {time.perf_counter() - began:.1f} s, peak memory of the process {peak:.2f} GB")
+    end, peak_gb = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"  all years {end - began:.1f} s, peak memory of the process {peak_gb:.2f} GB")
+    keep(f"run, {name}", end - start, "s", bar=run.most_s)
+    keep(f"run, {name}: peak memory", peak_gb, "GB", bar=run.most_gb)
 
 
 def main() -> None:
-    """The bars of the project, or one run of the user's choice."""
+    """The bars of the project, each in a process of its own, or one run of the user's choice."""
     warnings.simplefilter("ignore")
     if len(sys.argv) in (5, 6):
-        measure(sys.argv[1], float(sys.argv[2]), (int(sys.argv[3]), int(sys.argv[4])), *sys.argv[5:])
+        city, sample, first, last, *rung = sys.argv[1:]
+        bars = {run[:5]: run for run in RUNS}
+        run = Run(city, float(sample), int(first), int(last), *rung)
+        measure(bars.get(run[:5], run))
         return
-    measure("beijing-reference", 0.01, (2020, 2030))
-    measure("beijing-reference", 0.01, (2020, 2030), "L2")
-    measure("beijing-osm", 0.05, (2020, 2030))
-    measure("beijing-osm", 0.05, (2020, 2030), "L2")
+    for run in RUNS:
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks.bench_run", *map(str, run[:5])],
+            cwd=Path(__file__).resolve().parents[1], check=True,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

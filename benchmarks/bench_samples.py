@@ -1,6 +1,6 @@
 """V-39: the green share of 2020 at samples of 1, 5 and 25 %, set against the error that sampling gives it.
 
-    python benchmarks/bench_samples.py [city]        beijing-reference by default
+    python -m benchmarks.bench_samples [city]        beijing-reference by default
 
 The standard error is measured over replications of the 1 % sample and falls with the root of the sample. Prints each
 share, its error, and by how many errors of their difference two samples differ (three is the bar).

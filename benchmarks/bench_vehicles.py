@@ -1,6 +1,6 @@
 """Vehicles at full scale: seconds to age, choose and allocate all cars of a city in one year, and to renew its fleets.
 
-    python benchmarks/bench_vehicles.py [sample]        1 by default: 21.9 million people, 5 million private cars
+    python -m benchmarks.bench_vehicles [sample]        1 by default: 21.9 million people, 5 million private cars
 
 The bar is three seconds for one year of seven million vehicles. The first year is run at a small sample before, so that
 nothing is compiled while the clock runs.

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.bench_roads import ZONE_COUNT, read_streets
+from benchmarks.figures import keep
 from transport_abm.networks.city import F64, I32
 from transport_abm.networks.formats.tntp import read_tntp_network, read_tntp_trips
 from transport_abm.networks.roads.assignment import (
@@ -109,6 +110,9 @@ def compare(name: str, problem: RoadProblem, zone_node: I32, demand: F64, gap: f
     start = time.process_time()
     flows = assign_roads(problem, zone_node, demand, gap=gap, max_iterations=MOST_SWEEPS)
     ours = time.process_time() - start
+    start = time.process_time()
+    assign_all_or_nothing(problem, flows.time_s, zone_node, demand)
+    load = time.process_time() - start
     theirs_flow, theirs, sweeps = peer_flow(problem, zone_node, demand, gap)
     for who, flow, spent, count in (
         ("this project", flows.flow_pcuh, ours, flows.iterations),
@@ -121,6 +125,10 @@ def compare(name: str, problem: RoadProblem, zone_node: I32, demand: F64, gap: f
         )
     apart = np.abs(flows.flow_pcuh - theirs_flow).sum() / flows.flow_pcuh.sum()
     print(f"  {theirs / ours:.0f} times faster; flows differ by {apart:.1e} of all", flush=True)
+    keep(
+        f"equilibrium, {name}, gap {gap:.0e}", ours, "s", peer=("AequilibraE bfw", theirs),
+        roof=("one all-or-nothing load", load), bar_faster=5.0,
+    )  # fmt: skip
 
 
 def main() -> None:
