@@ -183,6 +183,20 @@ def test_all_faults_of_all_tables_come_at_once(tmp_path: Path) -> None:
         assert words in text
 
 
+def test_a_column_that_is_missing_hides_no_other_fault_and_makes_none(tmp_path: Path) -> None:
+    broken = (
+        {"node": TABLES["node.csv"].replace("node_id", "id").replace("3,4", "x,4")}
+        | {"link": TABLES["link.csv"].replace("capacity", "flow").replace("TRUE,1,30", "TRUE,-1,30")}
+        | {"demand": TABLES["demand.csv"].replace("o_zone_id", "from").replace("5.5", "-5.5")}
+    )  # fmt: skip
+    with pytest.raises(NetworkError) as caught:
+        read_gmns(write(tmp_path, **broken))
+    assert sorted(str(fault).split(": expected")[0] for fault in caught.value.faults) == [
+        "demand.csv: o_zone_id", "demand.csv: volume, row 3", "link.csv: capacity", "link.csv: length, row 2", "node.csv: node_id",
+        "node.csv: x_coord, row 3",
+    ]  # fmt: skip
+
+
 def test_all_tables_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     folder = write(tmp_path, link="")
     for name in ("node.csv", "demand.csv"):

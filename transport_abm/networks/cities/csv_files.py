@@ -81,9 +81,9 @@ class Columns:
             self._take(csv.reader(io.StringIO(text, newline=""), strict=True))
         except csv.Error as error:
             faults.append(Fault(file, "file", "a CSV table", str(error)))
-        missing = [name for name in needed if name not in self.column]
-        faults += [Fault(file, name, "a column of this name", "none") for name in missing]
-        self.sound = not missing
+        self.missing = [name for name in needed if name not in self.column]
+        faults += [Fault(file, name, "a column of this name", "none") for name in self.missing]
+        self.sound = not self.missing
 
     def _take(self, reader: Iterable[list[str]]) -> None:
         """Take the rows of a reader."""

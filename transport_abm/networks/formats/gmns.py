@@ -83,7 +83,9 @@ def read_gmns(path: Path, reading: Reading | None = None, demand_csv: Path | Non
     faults: list[Fault | str] = []
     notes: list[str] = []
     tables = _tables(Path(path), faults, notes, demand_csv)
-    stop_at(faults)
+    if len(faults) > sum(len(table.missing) for table in tables.values()):
+        stop_at(faults)
+    # Of a table that only lacks columns, the others are looked at too: all faults are told at once.
     node, link = tables["node.csv"], tables["link.csv"]
     length_m, speed_kmh, crs = _units(tables, reading, faults)
     node_row = _rows_by_id(node, "node_id", faults)
@@ -175,6 +177,8 @@ def _units(
 def _rows_by_id(table: Columns, name: str, faults: list[Fault | str]) -> dict[str, int]:
     """Row by id; faults for ids that are empty or used twice."""
     rows: dict[str, int] = {}
+    if name in table.missing:
+        return rows
     for row, text in enumerate(table.text(name)):
         if not text:
             faults.append(Fault(table.file, f"{name}, row {row + 2}", "an id", "none"))
@@ -186,6 +190,8 @@ def _rows_by_id(table: Columns, name: str, faults: list[Fault | str]) -> dict[st
 
 def _ends(link: Columns, name: str, node_row: dict[str, int], faults: list[Fault | str]) -> I32:
     """Rows of the nodes at one end of the links."""
+    if name in link.missing or not node_row:
+        return np.zeros(link.rows, np.int32)
     ends = np.array([node_row.get(text, -1) for text in link.text(name)], np.int32)
     faults += [
         Fault(link.file, f"{name}, row {row + 2}", "a node of node.csv", repr(link.text(name)[row]))
@@ -200,6 +206,8 @@ def _column(
 ) -> F64:  # fmt: skip
     """A column of numbers; ``default`` where it is empty and not needed (needed everywhere if not given)."""
     out = np.full(table.rows, default)
+    if name in table.missing:
+        return out
     for row, text in enumerate(table.text(name)):
         missing = text.lower() in _EMPTY
         if missing and needed is not None and not needed[row]:
@@ -340,7 +348,10 @@ def _demand(
     table: Columns | None, zone_name: Sequence[str], faults: list[Fault | str], notes: list[str]
 ) -> F64 | None:
     """Trips by pair of zones; rows of one pair add up."""
-    if table is None or not table.sound:
+    if table is None:
+        return None
+    volume = _column(table, "volume", 0, 1e12, faults)
+    if not table.sound:
         return None
     if len(zone_name) > MOST_ZONES:
         faults.append(Fault("node.csv", "zone_id", f"at most {MOST_ZONES} zones", str(len(zone_name))))
@@ -354,7 +365,6 @@ def _demand(
             for row in np.flatnonzero(rows < 0)
         ]  # fmt: skip
         ends.append(rows)
-    volume = _column(table, "volume", 0, 1e12, faults)
     demand = np.zeros((len(zone_name), len(zone_name)))
     known = (ends[0] >= 0) & (ends[1] >= 0)
     np.add.at(demand, (ends[0][known], ends[1][known]), volume[known])
