@@ -192,8 +192,8 @@ def test_a_column_that_is_missing_hides_no_other_fault_and_makes_none(tmp_path: 
     with pytest.raises(NetworkError) as caught:
         read_gmns(write(tmp_path, **broken))
     assert sorted(str(fault).split(": expected")[0] for fault in caught.value.faults) == [
-        "demand.csv: o_zone_id", "demand.csv: volume, row 3", "link.csv: capacity", "link.csv: length, row 2", "node.csv: node_id",
-        "node.csv: x_coord, row 3",
+        "demand.csv: o_zone_id", "demand.csv: volume, row 3", "link.csv: capacity", "link.csv: length, row 2",
+        "node.csv: node_id", "node.csv: x_coord, row 3",
     ]  # fmt: skip
 
 
