@@ -137,16 +137,15 @@ def expected_routes(
     nodes = np.array(zone_node, np.int32)
     with working_threads(problem, nodes):
         work = Equilibrium(problem, nodes, demand, classes, gap, state, empty_too=True)
-        if work.is_complete():
-            # Drivers know their ways and those that would have been the best of the day before.
-            work.spread(gap)
+        if not work.is_complete():
+            work.sweep()
+        # Drivers know their ways and those that would have been the best of the day before.
+        work.spread(gap)
         for _ in range(sweeps):
             reached = work.sweep()
             if reached <= gap:
                 break
             work.shift(reached)
-        if not work.is_complete():
-            work.sweep()
         flow = np.empty(problem.n_links)
         flow[problem.order] = work.flow
     return work.state(), flow
