@@ -171,6 +171,9 @@ ASKED: Mapping[str, Mapping[str, str]] = {
 """By rung: which gaps must close before a year is settled, and their thresholds; L0 seeks no equilibrium of routes."""
 SHRINK = 0.7
 """A step that leaves more than this share of the last change of choices was too long."""
+FIRST_STEP: Mapping[str, float] = {"L0": 1.0, "L1": 1.0, "L2": 0.6}
+"""By rung: part of the way that times first go. Choices answer to those of a simulated day so strongly that a whole step
+swings back by half or all of itself; 1 / (1 + that) settles fastest."""
 SMALLEST_STEP = 0.25
 
 
@@ -226,7 +229,7 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
     share = _central_share(world, count)
     gap: dict[str, float] = {}
     # Whole steps settle fastest while times answer weakly to choices; the first year from empty roads does not.
-    step = 0.5 if first and world.start is None else 1.0
+    step = 0.5 if first and world.start is None else FIRST_STEP[world.travel.rung]
     for iteration in range(1, most + 1):
         say("Traffic on roads and lines", (iteration - 0.7) / most)
         assert world.tours is not None and world.travellers is not None
@@ -237,7 +240,8 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
         last_change = gap.get("share", np.inf)
         gap = {
             "road": float(world.travel.road_gap.max()),
-            "share": float(np.abs(share - before).max()),
+            # Of a short step more is still to come than it changed.
+            "share": float(np.abs(share - before).max()) * max(1.0, (1.0 - step) / step),
             "transit": world.travel.transit_change,
         }
         gap["excess"] = max(gap[name] / inputs[path] for name, path in ASKED[world.travel.rung].items())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -195,3 +197,24 @@ def test_volume_delay_days_average_their_flows() -> None:
     # 60 + 60 + 16 on the bridge, 110 on either direct way: the other half goes there.
     assert two.flow_pcuh.sum() == pytest.approx(0.5 * 18 + 0.5 * 12)
     assert two.relative_gap == pytest.approx((136 - 110) / 136)
+
+
+@given(st.floats(1.2, 20.0))
+def test_a_pair_that_is_new_keeps_nobody_from_his_other_ways(slower: float) -> None:
+    """What a link is expected to take has grown: drivers leave it alike, whether or not others drive for the first time."""
+    two = links([60.0, 80.0], [1000.0, 1000.0])
+    back = replace(
+        two, tail=np.array([0, 0, 1], np.int32), head=np.array([1, 1, 0], np.int32), free_time_s=np.array([60.0, 80.0, 50.0]),
+        capacity_pcuh=np.full(3, 1000.0), bpr_scale=np.full(3, 0.5), bpr_power=np.full(3, POWER), fixed_cost_s=np.zeros(3),
+        preload_pcuh=np.zeros(3),
+    )  # fmt: skip
+    before = np.array([[0.0, 2000.0], [0.0, 0.0]])
+    state, _ = expected_routes(back, ZONES, before[None], one_class(back), None, gap=1e-6, sweeps=20)
+    dearer = replace(back, free_time_s=back.free_time_s * np.array([slower, 1.0, 1.0]))
+    flows = [
+        expected_routes(dearer, ZONES, (before + more)[None], one_class(dearer), state, gap=1e-6, sweeps=0)[1]
+        for more in (np.zeros((2, 2)), np.array([[0.0, 0.0], [700.0, 0.0]]))
+    ]
+    np.testing.assert_allclose(flows[1], flows[0] + np.array([0.0, 0.0, 700.0]), atol=0.1)
+    time = link_time_s(dearer, flows[1])
+    assert time[0] == pytest.approx(time[1], rel=1e-3) or flows[1][0] == 0.0

@@ -40,6 +40,8 @@ NEWTON_COUNT = 40
 """Most steps of all pairs together between two sweeps."""
 NEWTON_LEAST, NEWTON_WORK = 60, 50_000_000
 """Conjugate gradients of all these steps: at least so many, and so much work divided by the links of all paths."""
+NEW_SHARE = 0.5
+"""Share of the demand without a path above which those who are swept later see what the earlier ones load."""
 CLOSURE = 1e-9
 """Largest imbalance at a node, as a share of all demand: rounding only."""
 
@@ -154,13 +156,13 @@ class Equilibrium:
     def sweep(self) -> float:
         """Cheapest ways of all pairs: the gap of the flow as it stands, then new paths where they are cheaper."""
         total = self.total_cost()
-        complete = self.is_complete()
-        if complete:
+        has_path = np.diff(self.paths.ptr) > 0
+        complete = bool(has_path[self.demand > 0].all())
+        if float(self.demand[~has_path].sum()) <= NEW_SHARE * float(self.demand.sum()):
             ways = [self.hierarchy.ways(cost) for cost in self.cost]
             found = each_block(lambda part: self._find(part, ways[part.group]), self.parts)
         else:
             found = []
-            has_path = np.diff(self.paths.ptr) > 0
             for part in self.parts:
                 found.append(self._find(part, self.hierarchy.ways(self.cost[part.group])))
                 ptr = np.concatenate(([0], np.cumsum(found[-1][1])))
