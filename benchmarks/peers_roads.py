@@ -110,6 +110,7 @@ def compare(name: str, problem: RoadProblem, zone_node: I32, demand: F64, gap: f
     start = time.process_time()
     flows = assign_roads(problem, zone_node, demand, gap=gap, max_iterations=MOST_SWEEPS)
     ours = time.process_time() - start
+    assign_all_or_nothing(problem, flows.time_s, zone_node, demand)
     start = time.process_time()
     assign_all_or_nothing(problem, flows.time_s, zone_node, demand)
     load = time.process_time() - start
