@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import platform
 import re
+import sys
 from collections.abc import Iterable
 from datetime import date
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 FILE = Path(__file__).with_name("figures.csv")
+WIDTH = 190
 COLUMNS = (
     "what", "figure", "unit", "peer", "peer figure", "times faster", "roof", "roof figure", "times the roof", "bar",
     "met", "machine", "date",
@@ -80,7 +82,7 @@ def machine() -> str:
 
 def show(rows: Iterable[dict[str, str]]) -> None:
     """Print the table."""
-    table = Table(title="Benchmarks: the less the better", show_lines=True)
+    table = Table(title="Benchmarks: the less the better")
     for name in ("what", "figure", "against peers", "against the machine", "bar"):
         table.add_column(name, overflow="fold")
     told = set()
@@ -92,7 +94,8 @@ def show(rows: Iterable[dict[str, str]]) -> None:
         roof = f"{row['times the roof']} times {row['roof']} ({row['roof figure']})" if row["roof"] else ""
         met = {"yes": ": met", "no": ": MISSED"}.get(row["met"], "")
         table.add_row(row["what"], f"{row['figure']} {row['unit']}", peer, roof, row["bar"] + met)
-    console = Console()
+    # Where nobody looks at a screen (a log, a file) lines may be long.
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     console.print(table)
     for each in sorted(told):
         console.print(each)

@@ -171,9 +171,6 @@ ASKED: Mapping[str, Mapping[str, str]] = {
 """By rung: which gaps must close before a year is settled, and their thresholds; L0 seeks no equilibrium of routes."""
 SHRINK = 0.7
 """A step that leaves more than this share of the last change of choices was too long."""
-FIRST_STEP: Mapping[str, float] = {"L0": 1.0, "L1": 1.0, "L2": 0.6}
-"""By rung: part of the way that times first go. Choices answer to those of a simulated day so strongly that a whole step
-swings back by half or all of itself; 1 / (1 + that) settles fastest."""
 SMALLEST_STEP = 0.25
 
 
@@ -228,8 +225,11 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
     count = travel_again(0.0, True)
     share = _central_share(world, count)
     gap: dict[str, float] = {}
-    # Whole steps settle fastest while times answer weakly to choices; the first year from empty roads does not.
-    step = 0.5 if first and world.start is None else FIRST_STEP[world.travel.rung]
+    # Whole steps settle fastest while times answer weakly to choices; those of a simulated day answer strongly, and the
+    # first year from empty roads does not settle by them.
+    whole = inputs["learning.first_step"] if world.travel.rung == "L2" else 1.0
+    step = 0.5 if first and world.start is None else whole
+    change = np.inf
     for iteration in range(1, most + 1):
         say("Traffic on roads and lines", (iteration - 0.7) / most)
         assert world.tours is not None and world.travellers is not None
@@ -237,17 +237,16 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
         update_travel(world.travel, world.city, inputs, count, weight=world.weight, step=step, cars=cars)
         count = travel_again((iteration - 0.2) / most, first)
         before, share = share, _central_share(world, count)
-        last_change = gap.get("share", np.inf)
+        last_change, change = change, float(np.abs(share - before).max())
         gap = {
             "road": float(world.travel.road_gap.max()),
-            # Of a short step more is still to come than it changed.
-            "share": float(np.abs(share - before).max()) * max(1.0, (1.0 - step) / step),
+            "share": still_to_come(change, step),
             "transit": world.travel.transit_change,
         }
         gap["excess"] = max(gap[name] / inputs[path] for name, path in ASKED[world.travel.rung].items())
         if gap["excess"] <= 1.0:
             break
-        if gap["share"] > SHRINK * last_change:
+        if change > SHRINK * last_change:
             # Choices and times swing round each other on crowded roads: go only part of the way.
             step = max(step / 2.0, SMALLEST_STEP)
     assert world.tours is not None
@@ -262,6 +261,24 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
     world.base_account = world.base_account or account
     vehicles = vehicle_year(world.vehicles, world.households, world.city, sample=world.sample)
     return Settled(YearView.of(travel, vehicles, account, world.base_account), iteration)
+
+
+def still_to_come(change: float, step: float) -> float:
+    """What choices may still change by, after times went part of the way to new ones; never less than they changed.
+
+    Parameters
+    ----------
+    change
+        Change of choices by this step.
+    step
+        Part of the way that times went, above 0, at most 1 [1].
+
+    Returns
+    -------
+    float
+        The rest of the way if choices answer to it as they did to the step.
+    """
+    return change * max(1.0, (1.0 - step) / step)
 
 
 def _most_iterations(rung: str, first: bool, inputs: YearInputs) -> int:
