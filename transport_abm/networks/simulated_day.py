@@ -341,7 +341,8 @@ def _slice_plans(
     assert part.state is not None
     state = part.state
     by_group = np.zeros((int(state.group.max(initial=0)) + 1, *part.demand.shape[1:]))
-    np.add.at(by_group, state.group, part.demand)
+    for group, demand in zip(state.group, part.demand, strict=True):
+        by_group[group] += demand
     packets = draw_packets(
         part.hours, inputs, state.pair, by_group.ravel()[state.pair], state.paths.ptr,
         state.paths.flow, packet=packet, seed=seed, number=number,

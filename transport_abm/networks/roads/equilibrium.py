@@ -90,9 +90,11 @@ class Equilibrium:
             by_group[group] += classes.pcu[k] * demand[k]
         outside = zone_node[:, None] != zone_node[None, :]
         self.pair_count = outside.size
-        wanted = np.flatnonzero((by_group > 0) & outside)
         known = None if state is None else state.regrouped(self.group)
-        self.pair = wanted if known is None else np.union1d(wanted, known.pair)
+        wanted = ((by_group > 0) & outside).ravel()
+        if known is not None:
+            wanted[known.pair] = True
+        self.pair = np.flatnonzero(wanted)
         self.demand = by_group.ravel()[self.pair]
         self.group_ptr = np.searchsorted(self.pair, np.arange(groups.n_groups + 1) * self.pair_count)
         place = self.pair % self.pair_count
@@ -101,7 +103,7 @@ class Equilibrium:
         closed = np.isinf(self.parameter[:, 0]) | np.isinf(self.fixed)
         self.paths = first_paths(self.pair, self.demand, known, closed, empty_too=empty_too)
         self.parts = self._split()
-        self.above = [self.hierarchy.above(np.unique(self.destination[a:b])) for a, b in self._bounds()]
+        self.above = [self.hierarchy.above(_distinct(self.destination[a:b])) for a, b in self._bounds()]
         self.group_flow = np.zeros(self.fixed.shape)
         # Of one group the flow of all is its own.
         self.flow = self.group_flow[0] if groups.n_groups == 1 else np.zeros(problem.n_links)
@@ -120,7 +122,7 @@ class Equilibrium:
         parts = []
         for group, (start, end) in enumerate(self._bounds()):
             origin = self.origin[start:end]
-            used = np.unique(origin)
+            used = _distinct(origin)
             for first in range(0, len(used), LANES):
                 zone = used[first : first + LANES]
                 a, b = np.searchsorted(origin, (zone[0], zone[-1] + 1)).tolist()
@@ -203,6 +205,11 @@ class Equilibrium:
 
     def take_new_paths(self) -> None:
         """Drop paths without flow, add the new ones, and settle the flow."""
+        self.merge_new_paths()
+        self._settle_flow()
+
+    def merge_new_paths(self) -> None:
+        """Drop paths without flow and add the new ones, which change the flow of pairs that had none."""
         new_ptr, new_slot = self._new
         ptr = np.empty(len(self.pair) + 1, np.int64)
         slot_count = np.empty(len(self.pair) + 1, np.int64)
@@ -213,7 +220,6 @@ class Equilibrium:
         merge_paths(self.paths, self.demand, new_ptr, new_slot, slot_count, merged)
         self.paths = merged
         self._clear_new()
-        self._settle_flow()
 
     def _clear_new(self) -> None:
         """No new paths wait to be merged."""
@@ -222,18 +228,20 @@ class Equilibrium:
     def shift(self, relative_gap: float) -> None:
         """Shift flow between the paths of each pair until little is left to gain before the next sweep."""
         self.take_new_paths()
-        self.spread(relative_gap)
+        aim = PASS_GAP_SHARE * max(self.gap, min(relative_gap, 1.0))
+        self.spread(aim)
         if self.creeps:
-            self._move_together(PASS_GAP_SHARE * max(self.gap, min(relative_gap, 1.0)))
+            self._move_together(aim)
 
-    def spread(self, relative_gap: float) -> None:
-        """Passes of shifts between the paths that are known, empty ones too."""
+    def spread(self, aim: float) -> None:
+        """Shifts between known paths, empty ones too, until the excess among them is some share of all cost, or many passes."""
         mark = np.empty((2, self.problem.n_links), np.int64)
         path_cost = np.empty(int(np.diff(self.paths.ptr).max(initial=1)))
         links = (self.parameter, self.fixed, self.flow, self.cost, self.slope)
-        aim, tolerance = PASS_GAP_SHARE * max(self.gap, min(relative_gap, 1.0)), TOLERANCE_SHARE * self.gap
         for _ in range(PASS_COUNT):
-            excess = shift_flows(self.paths, self.group_ptr, links, tolerance, mark, path_cost)
+            excess = shift_flows(
+                self.paths, self.group_ptr, links, TOLERANCE_SHARE * self.gap, mark, path_cost
+            )
             if excess <= aim * self.total_cost():
                 break
         self._settle_flow()
@@ -276,6 +284,11 @@ class Equilibrium:
         """Paths and shares for a next call."""
         paths = shares(self.paths, self.demand)
         return RoadState(self.problem.digest(self.zone_node), self.pair, paths, self.group, self.pair_count)
+
+
+def _distinct(number: I32) -> I32:
+    """Numbers that occur, each once, ascending; none is large, so that counting beats sorting."""
+    return np.flatnonzero(np.bincount(number)).astype(np.int32)
 
 
 def _check_closure(problem: RoadProblem, flow: F64, zone_node: I32, demand: F64, name: str) -> None:

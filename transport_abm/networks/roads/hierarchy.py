@@ -92,9 +92,9 @@ class Hierarchy:
         NetworkError
             If the shape does not fit, or a cost is negative or not a number.
         """
-        n = len(self.graph.tail)
-        if np.shape(link_cost) != (n,):
-            raise NetworkError([Fault("hierarchy", "link_cost", f"shape ({n},)", str(np.shape(link_cost)))])
+        shape = (len(self.graph.tail),)
+        if np.shape(link_cost) != shape:
+            raise NetworkError([Fault("hierarchy", "link_cost", f"shape {shape}", str(np.shape(link_cost)))])
         link = np.array(link_cost, np.float64)
         bad = np.flatnonzero(~(link >= 0))
         if len(bad):
@@ -104,8 +104,8 @@ class Hierarchy:
                     for k in bad[:5]
                 ]
             )
-        shape = (2, self.n_chords)
-        weights = Weights(np.empty(shape), np.empty((*shape, 2), np.int32), link)
+        n = self.n_chords
+        weights = Weights(np.empty((2, n)), np.empty((2 * n, 2), np.int32), link)
         weigh_chords(self.chords, self.graph, weights)
         return Ways(self, weights)
 

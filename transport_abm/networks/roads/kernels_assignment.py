@@ -143,11 +143,14 @@ def mark_kept(paths, group, demand, closed, empty_too, keep):  # type: ignore[no
     empty_too : bool               whether paths without a share are kept
     keep : bool[paths], overwritten
     """
+    shut = np.zeros(len(closed), np.bool_)
+    for row in range(len(closed)):
+        shut[row] = closed[row].any()
     for pair in range(len(demand)):
         best = -1
         for path in range(paths.ptr[pair], paths.ptr[pair + 1]):
             good = empty_too or paths.flow[path] > 0.0
-            if good and len(closed) > 0:
+            if good and len(closed) > 0 and shut[group[pair]]:
                 for k in range(paths.slot_ptr[path], paths.slot_ptr[path + 1]):
                     if closed[group[pair], paths.slot[k]]:
                         good = False
@@ -158,6 +161,17 @@ def mark_kept(paths, group, demand, closed, empty_too, keep):  # type: ignore[no
         if demand[pair] <= 0.0:
             for path in range(paths.ptr[pair], paths.ptr[pair + 1]):
                 keep[path] = path == best
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def copy_kept(paths, keep, slot):  # type: ignore[no-untyped-def]
+    """Slots of the paths that are kept, one path after the other, into ``slot``."""
+    at = 0
+    for path in range(len(keep)):
+        if keep[path]:
+            for k in range(paths.slot_ptr[path], paths.slot_ptr[path + 1]):
+                slot[at] = paths.slot[k]
+                at += 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -17,6 +17,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 UP, DOWN = 0, 1
+NOTHING = np.int32(-(2**31))
+"""In place of a step: there is none."""
 
 
 class Chords(NamedTuple):
@@ -47,9 +49,9 @@ class Weights(NamedTuple):
 
     cost: NDArray[np.float64]
     """Shape (2, chords)."""
-    side: NDArray[np.int32]
-    """Shape (2, chords, 2): the chords from the node between to the lower and to the upper end; for a link
-    ``~slot`` in the first place."""
+    step: NDArray[np.int32]
+    """Shape (2 * chords, 2), row ``2 * chord + direction``: the two steps of which each is made, in the order of the way: such
+    a row, or ``~slot`` of a link. A chord that is a link has ``NOTHING`` for its second."""
     link: NDArray[np.float64]
     """By slot of the graph: cost of the link."""
 
@@ -148,7 +150,7 @@ def weigh_chords(chords, graph, weights):  # type: ignore[no-untyped-def]
         ``link`` is read: not negative; infinite where closed. The rest is overwritten.
     """
     up, down = weights.cost[UP], weights.cost[DOWN]
-    up_side, down_side = weights.side[UP], weights.side[DOWN]
+    step = weights.step
     link_cost = weights.link
     weights.cost[:] = np.inf
     for slot in range(len(link_cost)):
@@ -158,10 +160,12 @@ def weigh_chords(chords, graph, weights):  # type: ignore[no-untyped-def]
         rises = chords.rank[graph.tail[slot]] < chords.rank[graph.head[slot]]
         if rises and link_cost[slot] < up[k]:
             up[k] = link_cost[slot]
-            up_side[k, 0] = ~slot
+            step[2 * k + UP, 0] = ~slot
+            step[2 * k + UP, 1] = NOTHING
         elif not rises and link_cost[slot] < down[k]:
             down[k] = link_cost[slot]
-            down_side[k, 0] = ~slot
+            step[2 * k + DOWN, 0] = ~slot
+            step[2 * k + DOWN, 1] = NOTHING
     n = len(chords.ptr) - 1
     chord_to = np.empty(n, np.int32)
     for x in range(n):
@@ -176,12 +180,21 @@ def weigh_chords(chords, graph, weights):  # type: ignore[no-untyped-def]
                 fall = down[high] + to_x
                 if rise < up[k]:
                     up[k] = rise
-                    up_side[k, 0] = low
-                    up_side[k, 1] = high
+                    step[2 * k + UP, 0] = 2 * low + DOWN
+                    step[2 * k + UP, 1] = 2 * high + UP
                 if fall < down[k]:
                     down[k] = fall
-                    down_side[k, 0] = low
-                    down_side[k, 1] = high
+                    step[2 * k + DOWN, 0] = 2 * high + DOWN
+                    step[2 * k + DOWN, 1] = 2 * low + UP
+    # Links stand in their chord's place, so that ways are unpacked without looking at it.
+    for k in range(len(chords.upper)):
+        for way in range(2):
+            if weights.cost[way, k] == np.inf:
+                continue
+            for i in range(2):
+                part = step[2 * k + way, i]
+                if part >= 0 and step[part, 1] == NOTHING:
+                    step[2 * k + way, i] = step[part, 0]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -197,17 +210,20 @@ def sum_chords(chords, weights, attribute, total):  # type: ignore[no-untyped-de
     total : float64[2, chords, k]
         ``UP`` and ``DOWN``; overwritten where the chord has a way.
     """
-    # The sides of a chord hang from a lower node, so they come first.
+    # The steps of a chord hang from a lower node, so they come first.
     for k in range(len(chords.upper)):
         for way in range(2):
             if weights.cost[way, k] == np.inf:
                 continue
-            low, high = weights.side[way, k]
-            for a in range(attribute.shape[1]):
-                if low < 0:
-                    total[way, k, a] = attribute[~low, a]
-                else:
-                    total[way, k, a] = total[1 - way, low, a] + total[way, high, a]
+            total[way, k] = 0.0
+            for step in weights.step[2 * k + way]:
+                if step == NOTHING:
+                    continue
+                for a in range(attribute.shape[1]):
+                    if step < 0:
+                        total[way, k, a] += attribute[~step, a]
+                    else:
+                        total[way, k, a] += total[step & 1, step >> 1, a]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -228,12 +244,11 @@ def spread_flow(chords, weights, chord_flow, flow):  # type: ignore[no-untyped-d
             amount = chord_flow[way, k]
             if amount == 0.0:
                 continue
-            low, high = weights.side[way, k]
-            if low < 0:
-                flow[~low] += amount
-            else:
-                chord_flow[1 - way, low] += amount
-                chord_flow[way, high] += amount
+            for step in weights.step[2 * k + way]:
+                if step >= 0:
+                    chord_flow[step & 1, step >> 1] += amount
+                elif step != NOTHING:
+                    flow[~step] += amount
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from transport_abm.networks.roads.kernels_assignment import path_cost
-from transport_abm.networks.roads.kernels_hierarchy import DOWN, UP
+from transport_abm.networks.roads.kernels_hierarchy import DOWN, NOTHING, UP
 from transport_abm.networks.roads.kernels_sweep import START, by_lane, climb, place_starts, reach_all
 
 
@@ -230,33 +230,26 @@ def _rise(lower, batch, lane, rising, chord_flow, link_flow):  # type: ignore[no
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _unpack(side, step, slots, size, stack):  # type: ignore[no-untyped-def]
-    """Add the links of a chord (2 * chord + direction) or of a link (``~slot``), last first; returns slots and size."""
-    stack[0] = step
-    left = 1
-    while left > 0:
+def _unpack(steps, step, slots, size, stack):  # type: ignore[no-untyped-def]
+    """Add the links of a step (of ``Weights.step``), last first; returns slots and size."""
+    left = 0
+    while True:
+        if step >= 0:
+            stack[left] = steps[step, 0]
+            left += 1
+            step = steps[step, 1]
+            continue
+        if step != NOTHING:
+            if size == len(slots):
+                longer = np.empty(2 * size, np.int32)
+                longer[:size] = slots
+                slots = longer
+            slots[size] = ~step
+            size += 1
+        if left == 0:
+            return slots, size
         left -= 1
         step = stack[left]
-        if step >= 0:
-            low, high = side[step & 1, step >> 1, 0], side[step & 1, step >> 1, 1]
-            if low >= 0:
-                # Up: down the lower side, then up the upper one; down: the other way round.
-                if step & 1 == UP:
-                    stack[left] = 2 * low + DOWN
-                    stack[left + 1] = 2 * high + UP
-                else:
-                    stack[left] = 2 * high + DOWN
-                    stack[left + 1] = 2 * low + UP
-                left += 2
-                continue
-            step = low
-        if size == len(slots):
-            longer = np.empty(2 * size, np.int32)
-            longer[:size] = slots
-            slots = longer
-        slots[size] = ~step
-        size += 1
-    return slots, size
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -267,15 +260,15 @@ def _trace(chords, weights, batch, lane, place, v, found):  # type: ignore[no-un
     down = weights.cost[DOWN]
     while not _is_climbed(place, batch.climbed, cost, v):
         k = _chord_from_above(chords.ptr, chords.upper, down, cost, v)
-        slots, size = _unpack(weights.side, 2 * k + DOWN, slots, size, stack)
+        slots, size = _unpack(weights.step, 2 * k + DOWN, slots, size, stack)
         v = chords.upper[k]
     while True:
         last = batch.last[place[v]]
         if last == START:
             return slots, size
         if last < 0:
-            return _unpack(weights.side, last, slots, size, stack)
-        slots, size = _unpack(weights.side, 2 * last + UP, slots, size, stack)
+            return _unpack(weights.step, last, slots, size, stack)
+        slots, size = _unpack(weights.step, 2 * last + UP, slots, size, stack)
         v = chords.lower[last]
 
 
@@ -320,10 +313,14 @@ def path_block(chords, graph, weights, block, pairs, paths, tolerance):  # type:
             _mark(batch, lane, place)
         cost = batch.cost[lane]
         cheapest[i], last, v = _arrival(inward, weights.link, cost, block.origin[lane], destination[i])
-        best = np.inf
+        known = cheapest[i] == np.inf
         for path in range(paths.ptr[first + i], paths.ptr[first + i + 1]):
-            best = min(best, path_cost(paths.slot_ptr, paths.slot, path, weights.link))
-        if cheapest[i] == np.inf or not (best == np.inf or cheapest[i] < best * (1.0 - tolerance)):
+            # One path that is cheap enough tells that no other need be looked at.
+            if known:
+                break
+            cost_of = path_cost(paths.slot_ptr, paths.slot, path, weights.link)
+            known = cost_of < np.inf and not cheapest[i] < cost_of * (1.0 - tolerance)
+        if known:
             continue
         count = 0
         if last >= 0:
@@ -396,18 +393,18 @@ def _join(chords, weights, top, last, following):  # type: ignore[no-untyped-def
     count = 0
     v = top
     while last[v] >= 0:
-        way, count = _unpack(weights.side, 2 * last[v] + UP, way, count, stack)
+        way, count = _unpack(weights.step, 2 * last[v] + UP, way, count, stack)
         v = chords.lower[last[v]]
     if last[v] != START:
-        way, count = _unpack(weights.side, last[v], way, count, stack)
+        way, count = _unpack(weights.step, last[v], way, count, stack)
     way[:count] = way[:count][::-1].copy()
     v = top
     while following[v] >= 0:
         k = following[v]
-        way, end = _unpack(weights.side, 2 * k + DOWN, way, count, stack)
+        way, end = _unpack(weights.step, 2 * k + DOWN, way, count, stack)
         way[count:end] = way[count:end][::-1].copy()
         count = end
         v = chords.lower[k]
     if following[v] != START:
-        way, count = _unpack(weights.side, following[v], way, count, stack)
+        way, count = _unpack(weights.step, following[v], way, count, stack)
     return way[:count].copy()

@@ -234,5 +234,5 @@ def route_gap(
         work = Equilibrium(met, nodes, demand, classes, 1.0, state)
         spent = work.total_cost()
         gap = work.sweep()
-        work.take_new_paths()
+        work.merge_new_paths()
         return gap, spent, work.state()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transport_abm.networks.city import F64, I64
-from transport_abm.networks.roads.kernels_assignment import Paths, mark_kept
+from transport_abm.networks.roads.kernels_assignment import Paths, copy_kept, mark_kept
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,9 @@ def first_paths(
         return nothing
     old = state.paths
     length = np.diff(old.slot_ptr)
-    place = np.searchsorted(pair, state.pair)
+    row = np.empty(int(pair[-1]) + 1, np.int64)
+    row[pair] = np.arange(len(pair))
+    place = row[state.pair]
     keep = np.empty(len(old.flow), np.bool_)
     shut = closed if closed.any() else closed[:0]
     mark_kept(old, state.pair // state.pair_count, demand[place], shut, empty_too, keep)
@@ -122,7 +124,10 @@ def first_paths(
     share = old.flow[keep]
     ptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.bincount(owner[keep], minlength=len(pair)))))
     slot_ptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(length[keep])))
-    slot = old.slot if keep.all() else old.slot[np.repeat(keep, length)]
+    slot = old.slot
+    if not keep.all():
+        slot = np.empty(int(slot_ptr[-1]), np.int32)
+        copy_kept(old, keep, slot)
     paths = Paths(ptr, share, slot_ptr, slot)
     total = _sums(paths, share)
     return paths._replace(flow=share * np.repeat(demand / np.where(total > 0, total, 1.0), np.diff(ptr)))
