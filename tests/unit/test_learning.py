@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from transport_abm.networks.roads.learning import (
     expected_problem,
     expected_routes,
     first_expectation,
+    first_powers,
     learn,
     route_gap,
 )
@@ -161,6 +163,56 @@ def test_the_best_way_of_a_day_is_known_on_the_next_without_seeking_it() -> None
     times = link_time_s(problem, flow)
     assert flow.sum() == pytest.approx(1500.0) and (flow > 100.0).all()
     assert times[0] == pytest.approx(times[1], rel=1e-6)
+
+
+def crowded_grid(side: int) -> tuple[RoadProblem, np.ndarray]:
+    """A grid of two-way links whose trips between all nodes want several times their capacity."""
+    node = np.arange(side * side).reshape(side, side)
+    pairs = np.concatenate(
+        [
+            np.column_stack((a.ravel(), b.ravel()))
+            for a, b in ((node[:, :-1], node[:, 1:]), (node[:-1], node[1:]))
+        ]
+    )
+    tail, head = np.concatenate((pairs, pairs[:, ::-1])).T.astype(np.int32)
+    nothing, draw = np.zeros(len(tail)), np.random.default_rng(1)
+    roads = RoadProblem(
+        tail=tail, head=head, n_nodes=side * side, free_time_s=draw.uniform(30.0, 90.0, len(tail)),
+        capacity_pcuh=draw.uniform(400.0, 1200.0, len(tail)), bpr_scale=nothing, bpr_power=np.ones(len(tail)),
+        fixed_cost_s=nothing, preload_pcuh=nothing,
+    )  # fmt: skip
+    demand = draw.uniform(0.0, 60.0, (side * side, side * side))
+    np.fill_diagonal(demand, 0.0)
+    return roads, demand[None]
+
+
+def test_routes_from_nothing_come_nearer_through_flat_delays() -> None:
+    """With as many sweeps the drivers of a crowded grid come closer to an equilibrium of steep delays over flat ones than with
+    the steep ones at once."""
+    roads, demand = crowded_grid(10)
+    zones = np.arange(100, dtype=np.int32)
+    first = first_expectation(roads, np.ones(roads.n_links, bool), delay_s=30.0)
+
+    def gap_of(powers: list[float], sweeps: int) -> float:
+        state = None
+        for power in powers:
+            problem = expected_problem(roads, first, roads.capacity_pcuh, power=power)
+            state, flow = expected_routes(
+                problem, zones, demand, one_class(roads), state, gap=0.02, sweeps=sweeps
+            )
+        assert state is not None
+        return route_gap(roads, link_time_s(problem, flow), zones, demand, one_class(roads), state)[0]
+
+    steps = first_powers(POWER)
+    assert gap_of(steps, 1) < gap_of([POWER], len(steps)) / 3.0
+    assert gap_of(steps, 2) < 0.02
+
+
+@given(st.floats(1.0, 12.0))
+def test_powers_rise_to_the_last(power: float) -> None:
+    steps = first_powers(power)
+    assert steps[0] == min(1.0, power) and steps[-1] == power
+    assert all(one < other <= 2.0 * one for one, other in itertools.pairwise(steps))
 
 
 def test_an_equilibrium_leaves_nothing_to_save() -> None:

@@ -27,6 +27,7 @@ from transport_abm.networks.roads.learning import (
     expected_problem,
     expected_routes,
     first_expectation,
+    first_powers,
     learn,
     route_gap,
 )
@@ -156,11 +157,17 @@ def find_routes(part: Slice, queue: QueueNetwork, zone_node: I32, inputs: YearIn
             part.problem, limited, delay_s=inputs["learning.delay_at_capacity_s"]
         )
     hourly = [inputs[f"departures.hour_{hour:02d}"] for hour in part.hours]
+    demand = part.demand * (max(hourly) / sum(hourly))
+    powers = [inputs["learning.delay_power"]]
     sweeps = inputs["learning.first_sweeps" if part.state is None else "learning.later_sweeps"]
-    part.state, part.wanted_pcuh = expected_routes(
-        _expected(part, queue, inputs), zone_node, part.demand * (max(hourly) / sum(hourly)), part.classes,
-        part.state, gap=inputs["learning.route_gap"], sweeps=int(sweeps),
-    )  # fmt: skip
+    if part.state is None:
+        powers = first_powers(powers[0])
+    capacity = _capacity(part, queue)
+    for power in powers:
+        part.state, part.wanted_pcuh = expected_routes(
+            expected_problem(part.problem, part.expectation, capacity, power=power), zone_node, demand,
+            part.classes, part.state, gap=inputs["learning.route_gap"], sweeps=int(sweeps),
+        )  # fmt: skip
 
 
 def learn_slice(part: Slice, queue: QueueNetwork, zone_node: I32, inputs: YearInputs) -> None:
@@ -193,14 +200,6 @@ def period_gap(parts: Sequence[Slice], period: Period) -> float:
     """What drivers of a period could have saved, as a share of what they spent [1]."""
     own = [part for part in parts if part.period is period]
     return sum(part.excess for part in own) / max(sum(part.spent for part in own), 1e-9)
-
-
-def _expected(part: Slice, queue: QueueNetwork, inputs: YearInputs) -> RoadProblem:
-    """Links of a slice as drivers expect them."""
-    assert part.expectation is not None
-    return expected_problem(
-        part.problem, part.expectation, _capacity(part, queue), power=inputs["learning.delay_power"]
-    )
 
 
 def _capacity(part: Slice, queue: QueueNetwork) -> F64:

@@ -17,6 +17,7 @@ After Cantarella and Cascetta (1995, Transportation Science 29, 305-329), who le
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -64,6 +65,27 @@ def first_expectation(problem: RoadProblem, limited: Bool, *, delay_s: float) ->
     return Expectation(
         problem.free_time_s.copy(), np.where(limited & (problem.free_time_s > 0), delay_s, 0.0)
     )
+
+
+def first_powers(power: float) -> list[float]:
+    """Powers at which routes are found, one after the other, where nobody has any yet.
+
+    On empty roads with steep delays at once, all flee from the link that is full to the next, and hardly a sweep of cheapest
+    ways brings them nearer to an equilibrium; with flat delays they spread in a few sweeps, and a steeper power then
+    finds them spread.
+
+    Parameters
+    ----------
+    power
+        ``p``, 1 or more.
+
+    Returns
+    -------
+    list
+        1, 2, 4 and so on below ``p``, then ``p``.
+    """
+    doubled = range(math.ceil(math.log2(power)))
+    return [*(float(2**k) for k in doubled), power]
 
 
 def expected_problem(
