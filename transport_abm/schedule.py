@@ -25,7 +25,7 @@ from transport_abm.agents.mode_choice import (
 )
 from transport_abm.agents.population import update_population
 from transport_abm.agents.tables import Households, Persons
-from transport_abm.agents.tours import draw_tours, tour_terms, trip_count
+from transport_abm.agents.tours import draw_tours, going_early, tour_terms, trip_count
 from transport_abm.agents.vehicle_market import (
     change_cars,
     fleet_work,
@@ -38,7 +38,7 @@ from transport_abm.agents.workplaces import allocate_workplaces, job_total
 from transport_abm.carbon.account import Account
 from transport_abm.carbon.weekday import carbon_year, weekday_travel
 from transport_abm.core.steps import Step, run_step, step
-from transport_abm.core.vocabulary import Mode
+from transport_abm.core.vocabulary import Mode, Period
 from transport_abm.networks.city import City
 from transport_abm.networks.level_of_service import ACTIVE_KM
 from transport_abm.networks.travel import open_year, update_travel
@@ -233,8 +233,15 @@ def run_year(world: World, inputs: YearInputs, *, check: bool = False, tell: Tel
     for iteration in range(1, most + 1):
         say("Traffic on roads and lines", (iteration - 0.7) / most)
         assert world.tours is not None and world.travellers is not None
-        cars = car_count(world.tours, world.travellers, len(world.city.zones))
-        update_travel(world.travel, world.city, inputs, count, weight=world.weight, step=step, cars=cars)
+        n_zones = len(world.city.zones)
+        cars, early = car_count(world.tours, world.travellers, n_zones), None
+        if world.travel.rung == "L2":
+            out = going_early(world.tours)
+            counts = trip_count(out, n_zones), car_count(out, world.travellers, n_zones)
+            early = (counts[0][:, Period.NIGHT], counts[1][:, Period.NIGHT])
+        update_travel(
+            world.travel, world.city, inputs, count, weight=world.weight, step=step, cars=cars, early=early
+        )
         count = travel_again((iteration - 0.2) / most, first)
         before, share = share, _central_share(world, count)
         last_change, change = change, float(np.abs(share - before).max())

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transport_abm.core.draws import Stream, stream_key, uniform
-from transport_abm.core.vocabulary import PERIOD_HOURS, Period
+from transport_abm.core.vocabulary import PERIOD_HOURS, PERIOD_OF_PART, DayPart
 from transport_abm.networks.queues.vehicles import (
     DAY_START_H,
     Packets,
@@ -25,7 +25,7 @@ GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 INPUTS = year_inputs(2020)
 
 
-AM = SLICES.index((Period.AM, (7, 8)))
+AM = SLICES.index((DayPart.AM, (7, 8)))
 
 
 def drawn(demand: list[float], number: int = AM, *, seed: int = 1, paths: int = 2) -> Packets:
@@ -43,18 +43,18 @@ def test_slices_make_up_the_day_once_and_each_lies_in_its_period() -> None:
     assert sorted(hours) == list(range(24))
     assert [hour_of_day(hour) for hour in hours] == list(range(24))
     assert hour_of_day(DAY_START_H) == 0
-    for period, part in SLICES:
-        first, last = PERIOD_HOURS[period]
+    for day_part, part in SLICES:
+        first, last = PERIOD_HOURS[PERIOD_OF_PART[day_part]]
         assert all(first <= hour < last or first <= hour + 24 < last for hour in part)
 
 
-@pytest.mark.parametrize("period", Period)
-def test_shares_of_the_hours_and_of_the_slices_add_up_in_each_period(period: Period) -> None:
-    own = [part for p, part in SLICES if p is period]
+@pytest.mark.parametrize("day_part", DayPart)
+def test_shares_of_the_hours_and_of_the_slices_add_up_in_each_part_of_the_day(day_part: DayPart) -> None:
+    own = [hours for part, hours in SLICES if part is day_part]
     assert sum(INPUTS[f"departures.hour_{hour:02d}"] for part in own for hour in part) == pytest.approx(
         1.0, abs=1e-12
     )
-    assert sum(slice_share(part, period, INPUTS) for part in own) == pytest.approx(1.0, abs=1e-12)
+    assert sum(slice_share(part, day_part, INPUTS) for part in own) == pytest.approx(1.0, abs=1e-12)
 
 
 def test_rounding_keeps_the_demand_on_average() -> None:

@@ -12,11 +12,14 @@ import pytest
 
 from tests.tiny import tiny_city
 from tests.tiny_runs import busy_city, finished, tiny_case, value
-from transport_abm.core.vocabulary import Period
+from transport_abm.agents.mode_choice import car_count
+from transport_abm.agents.tours import DEPART, DESTINATION, ORIGIN, PURPOSE, going_early, trip_count
+from transport_abm.core.vocabulary import DayPart, Mode, Period, Purpose
 from transport_abm.model import TransportModel
 from transport_abm.networks.city import City
+from transport_abm.networks.road_users import user_demand
 from transport_abm.networks.roads.road_skims import free_link_time_s
-from transport_abm.networks.travel import open_year
+from transport_abm.networks.travel import open_year, update_travel
 
 PERIODS = [period.name.lower() for period in Period]
 
@@ -94,6 +97,37 @@ def test_a_later_year_begins_with_the_traffic_of_the_year_before(rung: str) -> N
     open_year(travel, model.world.city, model.inputs(2020), model.world.start)
     np.testing.assert_array_equal(travel.link_time_s, model.world.travel.link_time_s)
     np.testing.assert_array_equal(travel.los, model.world.travel.los)
+
+
+def test_those_who_go_out_at_night_to_work_leave_before_the_morning_peak(
+    quiet: dict[str, TransportModel],
+) -> None:
+    """The slow twin counts tour by tour: the first slice has the ways out to work and school of the night and nothing else, and
+    with the others of the night it has all that the night has."""
+    model = quiet["L2"]
+    world, inputs, n = model.world, model.inputs(2020), len(model.world.city.zones)
+    assert world.tours is not None and world.travellers is not None
+    wanted = np.zeros((len(Mode), n, n), np.int32)
+    for row, mode in zip(world.tours.table, world.tours.mode, strict=True):
+        if mode >= 0 and row[DEPART] == Period.NIGHT and row[PURPOSE] in (Purpose.WORK, Purpose.SCHOOL):
+            wanted[mode, row[ORIGIN], row[DESTINATION]] += 1
+    out = going_early(world.tours)
+    early = trip_count(out, n)[:, Period.NIGHT]
+    np.testing.assert_array_equal(early, wanted)
+    count, cars = trip_count(world.tours, n), car_count(world.tours, world.travellers, n)
+    early_cars = car_count(out, world.travellers, n)[:, Period.NIGHT]
+    travel = copy.deepcopy(world.travel)
+    travel.road_demand = [None] * len(DayPart)
+    update_travel(
+        travel, world.city, inputs, count, weight=world.weight, step=1.0, cars=cars, early=(early, early_cars)
+    )
+    assert travel.rules is not None
+    first, *others = [part for part in travel.slices if part.period is Period.NIGHT]
+    rules = (travel.rules, inputs, Period.NIGHT)
+    assert early_cars.any() and first.day_part is DayPart.EARLY
+    np.testing.assert_allclose(first.demand, user_demand(*rules, early, early_cars, world.weight), rtol=1e-12)
+    night = user_demand(*rules, count[:, Period.NIGHT], cars[:, Period.NIGHT], world.weight)
+    np.testing.assert_allclose(first.demand + sum(part.demand for part in others), night, atol=1e-9)
 
 
 def test_where_the_time_goes_adds_up(

@@ -22,7 +22,7 @@ from transport_abm.agents.kernels_tours import (
 )
 from transport_abm.agents.tables import Households, Persons
 from transport_abm.core.draws import Stream, stream_key
-from transport_abm.core.vocabulary import Mode, Period, PersonStatus
+from transport_abm.core.vocabulary import Mode, Period, PersonStatus, Purpose
 from transport_abm.policy.inputs import YearInputs
 
 PERSON, PURPOSE, ORIGIN, DESTINATION, STOP, DEPART, BACK = range(7)
@@ -172,6 +172,18 @@ def trip_count(tours: Tours, n_zones: int) -> NDArray[np.int32]:
     count = np.zeros((len(Mode), len(Period), n_zones, n_zones), np.int32)
     count_trips(tours.table, tours.mode, count)
     return count
+
+
+def going_early(tours: Tours) -> Tours:
+    """Tours that go out in the night period before the morning peak: to work and school; others go out in the evening.
+
+    They end as if in another period, so that what they add to the night is their way out.
+    """
+    table = tours.table
+    row = np.flatnonzero((table[:, DEPART] == Period.NIGHT) & (table[:, PURPOSE] <= Purpose.SCHOOL))
+    early = table[row]
+    early[:, BACK] = Period.AM
+    return Tours(early, tours.spread[row], tours.address[row], tours.mode[row])
 
 
 def _cumulative_with_rest(share: NDArray[np.float64]) -> NDArray[np.float64]:

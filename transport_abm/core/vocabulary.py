@@ -68,6 +68,19 @@ PERIOD_HOURS: tuple[tuple[float, float], ...] = ((7, 9), (9, 17), (17, 19), (19,
 PERIOD_LENGTH_H: tuple[float, ...] = tuple(end - start for start, end in PERIOD_HOURS)
 
 
+class DayPart(IntEnum):
+    """Parts of a simulated day: out to work and school people go at night before the morning peak, else after the evening's."""
+
+    EARLY = 0
+    AM = 1
+    MIDDAY = 2
+    PM = 3
+    LATE = 4
+
+
+PERIOD_OF_PART: tuple[Period, ...] = (Period.NIGHT, Period.AM, Period.MIDDAY, Period.PM, Period.NIGHT)
+
+
 class PersonStatus(IntEnum):
     """What a person does on a weekday."""
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from transport_abm.core.vocabulary import Period
+from transport_abm.core.vocabulary import PERIOD_OF_PART, DayPart, Period
 from transport_abm.networks.city import F32, F64, I32, City
 from transport_abm.networks.each_period import each_of
 from transport_abm.networks.level_of_service import BARRED_MIN, CAR_MIN, OIL_MIN
@@ -41,6 +41,9 @@ from transport_abm.networks.travel_state import Travel, hourly
 from transport_abm.policy.inputs import YearInputs
 
 Count = np.ndarray[tuple[int, ...], np.dtype[np.int32]]
+
+Early = tuple[Count, Count | None]
+"""Trips of the night period that leave before the morning peak, by mode and pair of zones; those of car drivers by kind."""
 
 COLD = 2
 """Times as many sweeps in a period's first assignment."""
@@ -106,17 +109,13 @@ def update_roads(
 
 
 def simulate_roads(
-    travel: Travel, city: City, inputs: YearInputs, count: Count, cars: Count | None, weight: float
-) -> None:
+    travel: Travel, city: City, inputs: YearInputs, count: Count, cars: Count | None, early: Early | None,
+    weight: float,
+) -> None:  # fmt: skip
     """Days of rung L2 with the trips of one day, and what drivers learn from them, until hardly any could save by another
-    way; the parameters are those of ``update_roads``, for all periods."""
+    way; the parameters are those of ``update_travel``."""
     rules = _rules(travel)
-    vehicles = {
-        period: user_demand(
-            rules, inputs, period, count[:, period], None if cars is None else cars[:, period], weight
-        )
-        for period in Period
-    }
+    vehicles = {part: _vehicles(rules, inputs, part, count, cars, early, weight) for part in DayPart}
     if _hardly_moved(travel, inputs, vehicles):
         return
     problems = {period: build_road_problem(travel, city, inputs, period) for period in Period}
@@ -144,18 +143,37 @@ def simulate_roads(
     for period in Period:
         own = [part for part in parts if part.period is period]
         # A period is offered the mean of its slices, by their departures.
-        travel.link_time_s[period] = sum(part.share * part.time_s[:n] for part in own)
+        leave = np.array([float(part.demand.sum()) for part in own])
+        share = leave / leave.sum() if leave.sum() > 0 else np.full(len(own), 1.0 / len(own))
+        travel.link_time_s[period] = share @ np.stack([part.time_s[:n] for part in own])
         travel.link_flow_pcuh[period] = np.max([part.flow_pcuh[:n] for part in own], axis=0)
     travel.slices = parts
-    travel.road_demand = [vehicles[period] for period in Period]
+    travel.road_demand = [vehicles[part] for part in DayPart]
 
 
-def _hardly_moved(travel: Travel, inputs: YearInputs, vehicles: Mapping[Period, F64]) -> bool:
+def _vehicles(
+    rules: RoadRules, inputs: YearInputs, part: DayPart, count: Count, cars: Count | None, early: Early | None,
+    weight: float,
+) -> F64:  # fmt: skip
+    """Vehicles that leave in a part of the day, by class and pair of zones."""
+    period = PERIOD_OF_PART[part]
+    trips, drivers = count[:, period], None if cars is None else cars[:, period]
+    if period is Period.NIGHT:
+        before = early or (np.zeros_like(trips), None if drivers is None else np.zeros_like(drivers))
+        if part is DayPart.EARLY:
+            trips, drivers = before
+        else:
+            trips = trips - before[0]
+            drivers = None if drivers is None or before[1] is None else drivers - before[1]
+    return user_demand(rules, inputs, period, trips, drivers, weight)
+
+
+def _hardly_moved(travel: Travel, inputs: YearInputs, vehicles: Mapping[DayPart, F64]) -> bool:
     """Whether the day would be as the last one: hardly a trip has changed, and drivers had nothing to learn."""
-    for period, before in zip(Period, travel.road_demand, strict=True):
+    for part, before in zip(DayPart, travel.road_demand, strict=False):
         if before is None:
             return False
-        moved = float(np.abs(vehicles[period] - before).sum())
+        moved = float(np.abs(vehicles[part] - before).sum())
         if moved > inputs["traffic.same_share"] * max(float(before.sum()), 1e-9):
             return False
     return bool((travel.road_gap <= inputs["learning.gap"]).all())

@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from transport_abm.core.vocabulary import Period
+from transport_abm.core.vocabulary import PERIOD_OF_PART, DayPart, Period
 from transport_abm.networks.city import F64, I32, I64, City
 from transport_abm.networks.each_period import beside, each_of
 from transport_abm.networks.queues.day import QueueDay, run_day
@@ -40,14 +40,14 @@ BIN_MIN = 15
 BINS_H = 60 // BIN_MIN
 END_H = 30
 """The day is followed until six hours into the next one, so that its last trips arrive."""
-SLICES: tuple[tuple[Period, tuple[int, ...]], ...] = (
-    (Period.NIGHT, (4, 5, 6)),
-    (Period.AM, (7, 8)),
-    (Period.MIDDAY, (9, 10)),
-    (Period.MIDDAY, (11, 12, 13, 14, 15, 16)),
-    (Period.PM, (17, 18)),
-    (Period.NIGHT, (19, 20)),
-    (Period.NIGHT, (21, 22, 23, 0, 1, 2, 3)),
+SLICES: tuple[tuple[DayPart, tuple[int, ...]], ...] = (
+    (DayPart.EARLY, (4, 5, 6)),
+    (DayPart.AM, (7, 8)),
+    (DayPart.MIDDAY, (9, 10)),
+    (DayPart.MIDDAY, (11, 12, 13, 14, 15, 16)),
+    (DayPart.PM, (17, 18)),
+    (DayPart.LATE, (19, 20)),
+    (DayPart.LATE, (21, 22, 23, 0, 1, 2, 3)),
 )
 """Hours of the day that share routes: the hours after a peak still have its queues, those before it have none."""
 
@@ -56,10 +56,8 @@ SLICES: tuple[tuple[Period, tuple[int, ...]], ...] = (
 class Slice:
     """Traffic of a slice, kept from day to day and year to year."""
 
-    period: Period
+    day_part: DayPart
     hours: tuple[int, ...]
-    share: float
-    """Share of the period's trips that leave in these hours [1]."""
     problem: RoadProblem
     """Links, zones' connectors and turns."""
     classes: RoadClasses
@@ -81,6 +79,11 @@ class Slice:
     """What they spent [vehicle s]."""
 
     @property
+    def period(self) -> Period:
+        """Period in which it lies."""
+        return PERIOD_OF_PART[self.day_part]
+
+    @property
     def end_h(self) -> int:
         """End of its last hour [h after the start of the simulated day]."""
         return max(hour_of_day(hour) for hour in self.hours) + 1
@@ -96,16 +99,16 @@ class DayReport:
     """Packets still on the road or not yet on it when the day ends, as a share of all [1]."""
 
 
-def slice_share(hours: Sequence[int], period: Period, inputs: YearInputs) -> float:
-    """Share of a period's trips that leave in some of its hours [1]."""
-    own = [hour for p, part in SLICES if p is period for hour in part]
+def slice_share(hours: Sequence[int], day_part: DayPart, inputs: YearInputs) -> float:
+    """Share of the trips of a part of the day that leave in some of its hours [1]."""
+    own = [hour for part, part_hours in SLICES if part is day_part for hour in part_hours]
     shares = {hour: inputs[f"departures.hour_{hour:02d}"] for hour in own}
     return sum(shares[hour] for hour in hours) / sum(shares.values())
 
 
 def open_slices(
     old: Sequence[Slice], problems: Mapping[Period, RoadProblem], classes: Mapping[Period, RoadClasses],
-    vehicles: Mapping[Period, F64], inputs: YearInputs,
+    vehicles: Mapping[DayPart, F64], inputs: YearInputs,
 ) -> list[Slice]:  # fmt: skip
     """Slices of a day, with the routes and expectations of those of the day before.
 
@@ -113,8 +116,10 @@ def open_slices(
     ----------
     old
         Slices of the day before; none on the first.
-    problems, classes, vehicles
-        By period: links, classes, and the vehicles that leave by class and pair of zones.
+    problems, classes
+        Links and classes by period.
+    vehicles
+        By part of the day: vehicles that leave by class and pair of zones.
     inputs
         Read: ``departures.`` paths.
 
@@ -124,11 +129,12 @@ def open_slices(
         In the order of ``SLICES``.
     """
     out = []
-    for k, (period, hours) in enumerate(SLICES):
-        problem, share = problems[period], slice_share(hours, period, inputs)
+    for k, (day_part, hours) in enumerate(SLICES):
+        period = PERIOD_OF_PART[day_part]
+        problem, demand = problems[period], vehicles[day_part] * slice_share(hours, day_part, inputs)
         fresh = Slice(
-            period, hours, share, problem, classes[period], vehicles[period] * share,
-            problem.free_time_s.copy(), np.zeros(problem.n_links),
+            day_part, hours, problem, classes[period], demand, problem.free_time_s.copy(),
+            np.zeros(problem.n_links),
         )  # fmt: skip
         if old:
             before = old[k]

@@ -18,7 +18,13 @@ from transport_abm.networks.level_of_service import (
     TRANSIT_CNY,
     TRANSIT_MIN,
 )
-from transport_abm.networks.road_traffic import build_road_problem, simulate_roads, skim_cars, update_roads
+from transport_abm.networks.road_traffic import (
+    Early,
+    build_road_problem,
+    simulate_roads,
+    skim_cars,
+    update_roads,
+)
 from transport_abm.networks.road_users import build_rules
 from transport_abm.networks.roads.assignment import link_time_s
 from transport_abm.networks.transit.timetable_assignment import assign_timetable
@@ -135,6 +141,7 @@ def update_travel(
     weight: float,
     step: float,
     cars: np.ndarray[tuple[int, ...], np.dtype[np.int32]] | None = None,
+    early: Early | None = None,
 ) -> None:
     """Assign the trips of a day and mix the new times and costs into the level of service.
 
@@ -155,6 +162,10 @@ def update_travel(
     cars
         Sampled trips of car drivers by ``CarKind``, period, origin and destination; all are oil cars that are free to
         go where not given.
+    early
+        Sampled trips of the night period that leave before the morning peak, by mode, origin and destination, and
+        those of car drivers by ``CarKind``; only rung L2 asks when at night a trip leaves, and takes none for early where
+        not given.
 
     Raises
     ------
@@ -162,7 +173,7 @@ def update_travel(
         If demand cannot be served on the network.
     """
     if travel.rung == "L2":
-        simulate_roads(travel, city, inputs, count, cars, weight)
+        simulate_roads(travel, city, inputs, count, cars, early, weight)
 
     def assign_period(period: Period) -> tuple[float, F64]:
         fresh = travel.los[period].copy()

@@ -115,7 +115,8 @@ class Travel:
     queue_day: DayReport | None = None
     """What the last day of rung L2 told."""
     road_demand: list[F64 | None] = field(default_factory=lambda: [None] * len(Period))
-    """By period: vehicles of each class that were last assigned this year [vehicles/h]."""
+    """By period: vehicles of each class that were last assigned this year [vehicles/h]; on rung L2 by part of the day,
+    those that leave in it."""
     loadings: list[int] = field(default_factory=lambda: [0] * len(Period))
     """By period: how often passengers have been loaded; weighs the next loading in the average of the crowd."""
     rules: RoadRules | None = None
