@@ -126,15 +126,19 @@ def simulate_roads(
     parts = open_slices(travel.slices, problems, classes, vehicles, inputs)
     zone_node = np.arange(len(city.zones), dtype=np.int32)
     days = int(inputs["learning.days_per_choice"])
-    each_of(parts, lambda part: find_routes(part, queue, zone_node, inputs))
+
+    def find(part: Slice) -> None:
+        find_routes(part, queue, zone_node, inputs, packet=packet, seed=travel.seed)
+
+    each_of(parts, find)
     for left in reversed(range(days)):
 
         def learn(part: Slice, more: int = left) -> None:
             learn_slice(part, queue, zone_node, inputs)
             if more:
-                find_routes(part, queue, zone_node, inputs)
+                find(part)
 
-        travel.queue_day = simulate_day(parts, queue, inputs, packet=packet, seed=travel.seed, then=learn)
+        travel.queue_day = simulate_day(parts, queue, packet=packet, then=learn)
         for period in Period:
             travel.road_gap[period] = period_gap(parts, period)
         if (travel.road_gap <= inputs["learning.gap"]).all():

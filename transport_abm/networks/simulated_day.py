@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from transport_abm.core.vocabulary import PERIOD_OF_PART, DayPart, Period
 from transport_abm.networks.city import F64, I32, I64, City
-from transport_abm.networks.each_period import beside, each_of
+from transport_abm.networks.each_period import beside
 from transport_abm.networks.queues.day import QueueDay, run_day
 from transport_abm.networks.queues.kernels_links import CS
 from transport_abm.networks.queues.kernels_vehicles import copy_road_links, count_road_links
@@ -52,6 +53,19 @@ SLICES: tuple[tuple[DayPart, tuple[int, ...]], ...] = (
 """Hours of the day that share routes: the hours after a peak still have its queues, those before it have none."""
 
 
+class SlicePlans(NamedTuple):
+    """Packets of a slice that drive, and their routes."""
+
+    depart_s: I32
+    """By packet: departure [s after the start of the simulated day]."""
+    route: I32
+    """By packet: row of its route among those of the slice."""
+    length: I64
+    """Links of each route."""
+    link: I32
+    """Links of all routes, one after the other."""
+
+
 @dataclass
 class Slice:
     """Traffic of a slice, kept from day to day and year to year."""
@@ -71,6 +85,8 @@ class Slice:
     """Routes."""
     expectation: Expectation | None = None
     """What drivers expect of each link."""
+    plans: SlicePlans | None = None
+    """Those of the next day, until it begins."""
     wanted_pcuh: F64 = field(default_factory=lambda: np.zeros(0))
     """Flow of the routes in the busiest hour of departures, whether or not the roads could take it."""
     excess: float = 0.0
@@ -143,19 +159,25 @@ def open_slices(
     return out
 
 
-def find_routes(part: Slice, queue: QueueNetwork, zone_node: I32, inputs: YearInputs) -> None:
-    """Routes of a slice for the next day: an equilibrium of what drivers expect.
+def find_routes(
+    part: Slice, queue: QueueNetwork, zone_node: I32, inputs: YearInputs, *, packet: int, seed: int
+) -> None:
+    """Routes of a slice for the next day, an equilibrium of what drivers expect, and the packets that take them.
 
     Parameters
     ----------
     part
-        The slice; routes and expectation are replaced.
+        The slice; routes, expectation and plans are replaced.
     queue
         The roads.
     zone_node
         Node of each zone.
     inputs
         Read: ``learning.`` and ``departures.`` paths.
+    packet
+        Vehicles that move together.
+    seed
+        Seed of the run.
     """
     if part.expectation is None:
         limited = np.arange(part.problem.n_links) < queue.n_links
@@ -174,6 +196,7 @@ def find_routes(part: Slice, queue: QueueNetwork, zone_node: I32, inputs: YearIn
             expected_problem(part.problem, part.expectation, capacity, power=power), zone_node, demand,
             part.classes, part.state, gap=inputs["learning.route_gap"], sweeps=int(sweeps),
         )  # fmt: skip
+    part.plans = _slice_plans(part, queue.n_links, inputs, packet, seed)
 
 
 def learn_slice(part: Slice, queue: QueueNetwork, zone_node: I32, inputs: YearInputs) -> None:
@@ -254,23 +277,18 @@ def queue_of(
 
 
 def simulate_day(
-    parts: Sequence[Slice], queue: QueueNetwork, inputs: YearInputs, *, packet: int, seed: int,
-    then: Callable[[Slice], None],
-) -> DayReport:  # fmt: skip
+    parts: Sequence[Slice], queue: QueueNetwork, *, packet: int, then: Callable[[Slice], None]
+) -> DayReport:
     """Let all vehicles of the day drive.
 
     Parameters
     ----------
     parts
-        Every slice with its routes; flows and times are replaced by those of the day.
+        Every slice with its plans, which are used up; flows and times are replaced by those of the day.
     queue
         The roads: the links that come before connectors and turns in the problems.
-    inputs
-        Read: ``departures.`` paths.
     packet
         Vehicles that move together.
-    seed
-        Seed of the run.
     then
         Called with each slice as soon as its times are known, which is before the day ends for all but the last: the
         queue keeps one thread busy, the others have time.
@@ -280,7 +298,7 @@ def simulate_day(
     DayReport
         Counts of the day.
     """
-    plans, routes = _plans(parts, queue.n_links, inputs, packet, seed)
+    plans, routes = _plans(parts, packet)
     state, waiting = None, list(parts)
     with beside() as start:
         for hour in range(1, END_H + 1):
@@ -317,19 +335,21 @@ def _report(day: QueueDay) -> DayReport:
     return DayReport(float(day.released.sum(dtype=np.int64)) / max(moves, 1.0), late)
 
 
-def _plans(
-    parts: Sequence[Slice], n_roads: int, inputs: YearInputs, packet: int, seed: int
-) -> tuple[Plans, Routes]:
-    """Plans of all packets of a day, and the routes that they share."""
-    drawn = each_of(list(enumerate(parts)), lambda part: _slice_plans(*part, n_roads, inputs, packet, seed))
-    first_route = np.cumsum([0, *(len(length) for _, _, length, _ in drawn)])
+def _plans(parts: Sequence[Slice], packet: int) -> tuple[Plans, Routes]:
+    """Plans of all packets of a day, and the routes that they share; those of the slices are used up."""
+    drawn = []
+    for part in parts:
+        assert part.plans is not None
+        drawn.append(part.plans)
+        part.plans = None
+    first_route = np.cumsum([0, *(len(own.length) for own in drawn)])
     route = np.concatenate(
-        [own + np.int32(first) for (_, own, _, _), first in zip(drawn, first_route, strict=False)]
+        [own.route + np.int32(first) for own, first in zip(drawn, first_route, strict=False)]
     )
-    length = np.concatenate([each for _, _, each, _ in drawn])
+    length = np.concatenate([own.length for own in drawn])
     indptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(length)))
-    routes = build_routes(indptr, np.concatenate([link for *_, link in drawn]), copy=False)
-    depart_s = np.concatenate([depart for depart, *_ in drawn])
+    routes = build_routes(indptr, np.concatenate([own.link for own in drawn]), copy=False)
+    depart_s = np.concatenate([own.depart_s for own in drawn])
     n = len(depart_s)
     plans = Plans(
         leg_indptr=np.arange(n + 1, dtype=np.int64), route=route, earliest_cs=depart_s * np.int32(CS),
@@ -339,18 +359,16 @@ def _plans(
     return plans, routes
 
 
-def _slice_plans(
-    number: int, part: Slice, n_roads: int, inputs: YearInputs, packet: int, seed: int
-) -> tuple[I32, I32, I64, I32]:
-    """Departures and routes of the packets of a slice that drive; links by route, and the links of all of them."""
+def _slice_plans(part: Slice, n_roads: int, inputs: YearInputs, packet: int, seed: int) -> SlicePlans:
+    """Packets of a slice, drawn from its trips and the shares of their routes."""
     assert part.state is not None
     state = part.state
     by_group = np.zeros((int(state.group.max(initial=0)) + 1, *part.demand.shape[1:]))
     for group, demand in zip(state.group, part.demand, strict=True):
         by_group[group] += demand
     packets = draw_packets(
-        part.hours, inputs, state.pair, by_group.ravel()[state.pair], state.paths.ptr,
-        state.paths.flow, packet=packet, seed=seed, number=number,
+        part.hours, inputs, state.pair, by_group.ravel()[state.pair], state.paths.ptr, state.paths.flow,
+        packet=packet, seed=seed, number=SLICES.index((part.day_part, part.hours)),
     )  # fmt: skip
     length = np.zeros(state.n_paths, np.int64)
     taken = np.zeros(state.n_paths, np.bool_)
@@ -362,4 +380,4 @@ def _slice_plans(
     link = np.empty(int(length.sum()), np.int32)
     copy_road_links(used, state.paths.slot_ptr, state.paths.slot, part.problem.order, n_roads, link)
     drives = used[packets.path]
-    return packets.depart_s[drives], row[packets.path[drives]], length[used], link
+    return SlicePlans(packets.depart_s[drives], row[packets.path[drives]], length[used], link)
