@@ -130,6 +130,23 @@ def test_those_who_go_out_at_night_to_work_leave_before_the_morning_peak(
     np.testing.assert_allclose(first.demand + sum(part.demand for part in others), night, atol=1e-9)
 
 
+def test_a_slice_without_trips_says_nothing_of_the_times_of_its_period() -> None:
+    """Nobody goes out early, and a link is closed: its time stays infinite, all others are finite."""
+    city = tiny_city()
+    opens = city.roads.open_year.copy()
+    opens[0] = 2100
+    closed = replace(city, name="tiny-closed", roads=replace(city.roads, open_year=opens))
+    model = finished(tiny_case().replace(traffic="L2"), closed)
+    world, n = model.world, len(city.zones)
+    assert world.tours is not None and world.travellers is not None
+    travel = copy.deepcopy(world.travel)
+    travel.road_demand = [None] * len(DayPart)
+    count, cars = trip_count(world.tours, n), car_count(world.tours, world.travellers, n)
+    update_travel(travel, closed, model.inputs(2020), count, weight=world.weight, step=1.0, cars=cars)
+    assert not travel.slices[0].demand.any()
+    assert np.isinf(travel.link_time_s[:, 0]).all() and np.isfinite(travel.link_time_s[:, 1:]).all()
+
+
 def test_where_the_time_goes_adds_up(
     quiet: dict[str, TransportModel], busy: dict[str, TransportModel]
 ) -> None:

@@ -42,7 +42,7 @@ from transport_abm.policy.inputs import YearInputs
 
 Count = np.ndarray[tuple[int, ...], np.dtype[np.int32]]
 
-Early = tuple[Count, Count | None]
+Early = tuple[Count, Count]
 """Trips of the night period that leave before the morning peak, by mode and pair of zones; those of car drivers by kind."""
 
 COLD = 2
@@ -147,9 +147,13 @@ def simulate_roads(
     for period in Period:
         own = [part for part in parts if part.period is period]
         # A period is offered the mean of its slices, by their departures.
-        leave = np.array([float(part.demand.sum()) for part in own])
-        share = leave / leave.sum() if leave.sum() > 0 else np.full(len(own), 1.0 / len(own))
-        travel.link_time_s[period] = share @ np.stack([part.time_s[:n] for part in own])
+        # Slices without any say nothing, not even of links that are closed: 0 times infinity is no time.
+        leave = [float(part.demand.sum()) for part in own]
+        if not any(leave):
+            leave = [1.0] * len(own)
+        travel.link_time_s[period] = sum(
+            trips / sum(leave) * part.time_s[:n] for part, trips in zip(own, leave, strict=True) if trips > 0
+        )
         travel.link_flow_pcuh[period] = np.max([part.flow_pcuh[:n] for part in own], axis=0)
     travel.slices = parts
     travel.road_demand = [vehicles[part] for part in DayPart]
@@ -163,12 +167,11 @@ def _vehicles(
     period = PERIOD_OF_PART[part]
     trips, drivers = count[:, period], None if cars is None else cars[:, period]
     if period is Period.NIGHT:
-        before = early or (np.zeros_like(trips), None if drivers is None else np.zeros_like(drivers))
-        if part is DayPart.EARLY:
-            trips, drivers = before
-        else:
-            trips = trips - before[0]
-            drivers = None if drivers is None or before[1] is None else drivers - before[1]
+        out, out_drivers = early or (np.zeros_like(trips), np.zeros_like(count[0, period]))
+        first = part is DayPart.EARLY
+        trips = out if first else trips - out
+        if drivers is not None:
+            drivers = np.broadcast_to(out_drivers, drivers.shape) if first else drivers - out_drivers
     return user_demand(rules, inputs, period, trips, drivers, weight)
 
 
