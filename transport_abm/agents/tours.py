@@ -180,7 +180,8 @@ def going_early(tours: Tours) -> Tours:
     They end as if in another period, so that what they add to the night is their way out.
     """
     table = tours.table
-    row = np.flatnonzero((table[:, DEPART] == Period.NIGHT) & (table[:, PURPOSE] <= Purpose.SCHOOL))
+    mandatory = np.isin(table[:, PURPOSE], (Purpose.WORK, Purpose.SCHOOL))
+    row = np.flatnonzero((table[:, DEPART] == Period.NIGHT) & mandatory)
     early = table[row]
     early[:, BACK] = Period.AM
     return Tours(early, tours.spread[row], tours.address[row], tours.mode[row])
