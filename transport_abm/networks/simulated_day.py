@@ -57,7 +57,7 @@ class SlicePlans(NamedTuple):
     """Packets of a slice that drive, and their routes."""
 
     depart_s: I32
-    """By packet: departure [s after the start of the simulated day]."""
+    """By packet, ascending: departure [s after the start of the simulated day]."""
     route: I32
     """By packet: row of its route among those of the slice."""
     length: I64
@@ -379,5 +379,7 @@ def _slice_plans(part: Slice, n_roads: int, inputs: YearInputs, packet: int, see
     row = np.cumsum(used, dtype=np.int32) - np.int32(1)
     link = np.empty(int(length.sum()), np.int32)
     copy_road_links(used, state.paths.slot_ptr, state.paths.slot, part.problem.order, n_roads, link)
-    drives = used[packets.path]
+    drives = np.flatnonzero(used[packets.path])
+    # In the order of their departures those on the road at a time lie together in memory.
+    drives = drives[np.argsort(packets.depart_s[drives], kind="stable")]
     return SlicePlans(packets.depart_s[drives], row[packets.path[drives]], length[used], link)
