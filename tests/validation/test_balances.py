@@ -14,7 +14,7 @@ from tests.naive_choice import legs
 from tests.tiny import tiny_city
 from tests.tiny_runs import SHORT_WAYS, finished, quick, ringed_city, tiny_case, value
 from transport_abm.agents.population import PopulationChange
-from transport_abm.agents.tours import DEPART, DESTINATION, ORIGIN, PERSON, PURPOSE, STOP, trip_count
+from transport_abm.agents.tours import BACK, DEPART, DESTINATION, ORIGIN, PERSON, PURPOSE, STOP, trip_count
 from transport_abm.core.vocabulary import Mode, Period, PersonStatus, Purpose, TransitMode, TransitOption
 from transport_abm.model import TransportModel
 from transport_abm.networks.travel import OPTION_OF_MODE, hourly
@@ -169,7 +169,11 @@ def test_the_dead_and_small_children_make_no_tour() -> None:
 def test_nobody_comes_back_before_leaving(model: TransportModel) -> None:
     assert model.world.tours is not None
     table = model.world.tours.table
-    assert np.all(table[:, DEPART + 1] >= table[:, DEPART])
+    depart, back = table[:, DEPART], table[:, BACK]
+    # The night has two ends: to work and school people go before the morning peak, for all else after the evening's.
+    early = (depart == Period.NIGHT) & (table[:, PURPOSE] <= Purpose.SCHOOL)
+    assert np.all(back[~early] >= depart[~early])
+    assert set(back[early].tolist()) == {Period.MIDDAY, Period.PM, Period.NIGHT}
 
 
 def vehicles_h(model: TransportModel, count: np.ndarray, period: Period) -> np.ndarray:

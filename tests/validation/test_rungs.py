@@ -29,7 +29,7 @@ def jammed_city() -> City:
     """Main roads only, each with a capacity far below what its peak asks for."""
     city = busy_city()
     return replace(
-        city, name="tiny-jammed", roads=replace(city.roads, capacity_pcuh=np.full(city.roads.n_links, 25.0))
+        city, name="tiny-jammed", roads=replace(city.roads, capacity_pcuh=np.full(city.roads.n_links, 22.0))
     )
 
 

@@ -130,7 +130,8 @@ def fill_tours(alive, person, home, keys, terms, cumulative, start, tour, spread
                 near_home = hash_uniform(place, at, np.uint64(K_STOP_END)) < terms.stop_near_home_share
                 seen_from = home[i] if near_home else destination
                 where = _position(cumulative[1, seen_from], hash_uniform(place, at, np.uint64(K_STOP_WHERE)))
-            _write(tour, row, i, kind, home[i], destination, where, depart, max(depart, back))
+            # Those who go out at night go before the morning peak, and come back at any time.
+            _write(tour, row, i, kind, home[i], destination, where, depart, max(depart % NIGHT, back))
             spread[row] = _spread(hash_uniform(place, at, np.uint64(K_SPREAD)))
             address[row] = at
             row += 1

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from transport_abm.agents.tours import DEPART, DESTINATION, ORIGIN, PURPOSE
+from transport_abm.agents.tours import BACK, DEPART, DESTINATION, ORIGIN, PURPOSE, STOP
 from transport_abm.core.vocabulary import GREEN_MODES, Mode, Period, Purpose, TransitMode
 from transport_abm.networks.level_of_service import ACTIVE_KM, CAR_MIN
 from transport_abm.networks.roads.road_skims import free_link_time_s
@@ -139,12 +139,13 @@ def commute_distance(view: YearView) -> Iterator[Row]:
 
 
 @outcome("1", "Commutes among trips that start in the morning peak", "早高峰出发出行中通勤比例",
-         "tours to work and school among all tours that start between 7 and 9, whole city")  # fmt: skip
+         "trips of tours to work and school among all trips that start between 7 and 9, whole city")  # fmt: skip
 def commute_share_am(view: YearView) -> Iterator[Row]:
-    """Share of mandatory tours in the morning peak."""
+    """Share of mandatory tours' trips in the morning peak."""
     table = view.tours.table
-    am = table[:, DEPART] == Period.AM
-    yield "", "", float(np.mean(table[am, PURPOSE] <= Purpose.SCHOOL)) if am.any() else 0.0
+    trips = (table[:, DEPART] == Period.AM) + (table[:, BACK] == Period.AM) * (1.0 + (table[:, STOP] >= 0))
+    total = trips.sum()
+    yield "", "", float(trips[table[:, PURPOSE] <= Purpose.SCHOOL].sum() / total) if total else 0.0
 
 
 @outcome(
