@@ -60,7 +60,7 @@ the fit runs on rung L1, whichever rung a run uses.
 
 Cars from elsewhere (``out_of_town``) are read: their number follows from that area, while ``cars`` moves only a little
 which of the households that want a car keep one."""
-VERSION = 5
+VERSION = 6
 """Raised by hand whenever the fit or the mechanisms it runs change, so that old constants are not used again."""
 
 

@@ -145,6 +145,19 @@ def test_totals_hold_where_deterrence_is_steep() -> None:
     np.testing.assert_allclose(flow.sum(axis=0), destination, rtol=TOTAL)
 
 
+def test_totals_hold_where_nearly_everybody_goes_to_the_nearest() -> None:
+    """A street grid of ties and few persons, whole numbers at both ends: as pupils and schools."""
+    random, side = np.random.default_rng(8), np.arange(18) * 2.0
+    x, y = (axis.ravel() for axis in np.meshgrid(side, side))
+    cost = np.abs(x[:, None] - x) + np.abs(y[:, None] - y) + 0.7
+    origin, destination = (random.poisson(5, len(x)).astype(float) for _ in range(2))
+    surplus = int(origin.sum() - destination.sum())
+    destination[np.argsort(-destination)[: abs(surplus)]] += np.sign(surplus)
+    flow = balance(origin, destination, deterrence_of(cost, 6.0))
+    np.testing.assert_allclose(flow.sum(axis=1), origin, rtol=TOTAL)
+    np.testing.assert_allclose(flow.sum(axis=0), destination, rtol=TOTAL)
+
+
 def test_balanced_matrix_has_the_largest_entropy_of_all_with_its_totals_and_mean_cost() -> None:
     origin, destination, cost = gravity_problem()
     flow = balance(origin, destination, deterrence_of(cost, 0.2))

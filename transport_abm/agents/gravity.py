@@ -3,8 +3,9 @@
     T_ij = a_i O_i b_j D_j f(c_ij),  sum_j T_ij = O_i,  sum_i T_ij = D_j
 
 which is the matrix of largest entropy given the totals and the mean of -ln f (Wilson 1967), found by
-Furness's alternate scaling and, as that crawls where deterrence is steep, Newton steps on the column factors.
-The deterrence coefficient is found by the secant method of Hyman (1969).
+Furness's alternate scaling and, as that crawls where deterrence is steep, Newton steps on the column factors; where
+even these begin too far away, as for schools that hardly anybody passes by, the solution is approached by way of
+gentler deterrence. The deterrence coefficient is found by the secant method of Hyman (1969).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +30,10 @@ ROUGH_TOLERANCE = 1e-5
 FIRST_CYCLES, MORE_CYCLES = 20, 200
 """Cycles of alternate scaling before the first Newton step, and after one that does not help."""
 MAX_ROUNDS = 30
+FAR = 0.25
+"""Relative error after the first cycles from which Newton steps find no way."""
+GENTLER, GENTLER_TOLERANCE, GENTLER_CYCLES = (0.1, 0.3, 0.6), 0.01, (5, 20)
+"""Powers of the deterrence on the way to its own, the error at which the next one begins, and cycles as above."""
 MAX_HALVINGS = 4
 LONGEST_STEP = 8.0
 """Largest change of a log factor in one Newton step."""
@@ -96,11 +102,9 @@ def balance(
         factors.column[:] = destination_total > 0
     problem = _Balance(forth, back, origin_total, destination_total, factors)
     error = problem.scale(FIRST_CYCLES)
-    for _ in range(MAX_ROUNDS):
-        if error <= tolerance:
-            break
-        after = problem.newton(error)
-        error = after if after < error else problem.scale(MORE_CYCLES)
+    if error > FAR:
+        error = problem.approach()
+    error = problem.settle(error, tolerance, MORE_CYCLES)
     if error > tolerance and tell:
         warnings.warn(
             ConvergenceWarning(f"balancing stopped at a relative error of {error:.1e}"), stacklevel=2
@@ -137,6 +141,30 @@ class _Balance:
             self.factors.column[:] = self.wanted
             error = self.error()
         return error
+
+    def settle(self, error: float, tolerance: float, cycles: int) -> float:
+        """Newton steps until the error is small enough, alternate scaling where one does not help."""
+        for _ in range(MAX_ROUNDS):
+            if error <= tolerance:
+                break
+            after = self.newton(error)
+            error = after if after < error else self.scale(cycles)
+        return error
+
+    def approach(self) -> float:
+        """Factors near the solution: log factors grow about as the power of the deterrence does."""
+        first, more = GENTLER_CYCLES
+        used = self.destination_total > 0
+        self.factors.column[:] = used
+        for power, then in pairwise((*GENTLER, 1.0)):
+            forth = self.forth**power
+            gentler = _Balance(
+                forth, np.ascontiguousarray(forth.T), self.origin_total, self.destination_total, self.factors
+            )
+            gentler.settle(gentler.scale(first), GENTLER_TOLERANCE, more)
+            log = np.log(self.factors.column[used])
+            self.factors.column[used] = np.exp((log - log.mean()) * (then / power))
+        return self.scale(first)
 
     def newton(self, error: float) -> float:
         """One Newton step on the columns' log factors, shortened until it helps; undone if it never does."""
