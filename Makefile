@@ -61,7 +61,7 @@ $(V)/.stamp: requirements.lock pyproject.toml
 	@rm -rf $(V)
 	@$(UV) --version >/dev/null 2>&1 || { echo "   installer"; rm -rf .uv; $(PY) -m venv .uv && .uv/bin/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION); } || echo "   no uv: pip will do"
 	@echo "   packages"
-	@if $(UV) --version >/dev/null 2>&1 && $(UV) venv -q --clear --python $(PY) $(V) && $(UV) pip sync -q --python $(BIN)/python --require-hashes requirements.lock && $(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .; then :; \
+	@if $(UV) --version >/dev/null 2>&1 && $(UV) venv -q --clear --python $(PY) $(V) && $(UV) pip sync -q --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock && $(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .; then :; \
 	else echo "   uv failed, falling back to pip"; rm -rf $(V); $(PY) -m venv $(V) && $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock && $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .; fi
 	@touch $@
 	@echo "== Ready =="
