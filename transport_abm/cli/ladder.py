@@ -55,8 +55,8 @@ def ladder_command(
         print_json({"rows": ladder_table(runs).to_dict("records"), "reasons": explain(runs, words)})
         return
     title = words("ladder.title", name=case.name, year=case.years[1])
-    head = [words("ladder.what"), words("ladder.unit"), *names]
-    print_table(title, head, ladder_rows(runs, words), right=tuple(range(2, 2 + len(runs))))
+    head = [words("ladder.what"), words("ladder.unit"), *names, words("word.published")]
+    print_table(title, head, ladder_rows(runs, words), right=tuple(range(2, 3 + len(runs))))
     for text in explain(runs, words):
         console.print(f"- {text}")
     if out is not None:

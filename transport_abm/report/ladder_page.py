@@ -11,6 +11,7 @@ from transport_abm.outcomes import OUTCOMES
 from transport_abm.report.figures import form, percent, plain, points
 from transport_abm.report.markup import el, user_text
 from transport_abm.report.page import document, write_page
+from transport_abm.report.reading import observed_values
 from transport_abm.report.table import class_name, plain_table
 from transport_abm.report.texts import Texts, texts
 
@@ -24,7 +25,7 @@ PARTS = ("free", "below", "near")
 
 
 def ladder_rows(runs: Sequence[RungRun], words: Texts) -> list[tuple[str, ...]]:
-    """The table for people: name, unit, a cell for each rung.
+    """The table for people: name, unit, a cell for each rung, what was observed.
 
     Parameters
     ----------
@@ -36,16 +37,27 @@ def ladder_rows(runs: Sequence[RungRun], words: Texts) -> list[tuple[str, ...]]:
     Returns
     -------
     list
-        Cells of each row; a dash where a rung has no value.
+        Cells of each row; a dash where a rung has no value. The last cell is the published value
+        of the nearest year, if there is one.
     """
-    table = ladder_table(runs)
+    table, year = ladder_table(runs), _year(runs)
     rows = []
     for row in table.to_dict("records"):
         values = [float(row[run.rung]) for run in runs]
         plain_number = (row["outcome"], row["class"]) in PLAIN
         how = form("" if plain_number else str(row["unit"]), values, words)
-        rows.append((_name(str(row["outcome"]), str(row["class"]), words), how.unit, *map(how, values)))
+        published = observed_values(str(row["outcome"]), str(row["class"]))
+        nearest = min(published, key=lambda one: abs(one.year - year), default=None)
+        seen = "" if nearest is None else f"{how(nearest.value)} ({nearest.year})"
+        rows.append((_name(str(row["outcome"]), str(row["class"]), words), how.unit, *map(how, values), seen))
     return rows
+
+
+def _year(runs: Sequence[RungRun]) -> int:
+    """The year that is compared."""
+    case = runs[0].manifest["scenario"]
+    assert isinstance(case, dict)
+    return int(case["years"][1])
 
 
 def _name(outcome: str, class_: str, words: Texts) -> str:
@@ -135,19 +147,20 @@ def write_ladder(runs: Sequence[RungRun], path: Path, *, language: str = "en") -
     words = texts(language)
     case = runs[0].manifest["scenario"]
     assert isinstance(case, dict)
-    title = words("ladder.title", name=case["name"], year=case["years"][1])
+    title = words("ladder.title", name=case["name"], year=_year(runs))
     facts = words("ladder.facts", share=f"{100.0 * float(case['sample']):g}%", city=case["city"])
     head = [
         words("ladder.what"),
         words("ladder.unit"),
         *(words(f"source.traffic.{run.rung}") for run in runs),
+        words("word.published"),
     ]
     body = [
         el("header", el("h1", title), el("p", user_text(facts), class_="facts-line")),
         el(
             "section",
             el("h2", words("ladder.side")),
-            plain_table(head, ladder_rows(runs, words), right=tuple(range(2, 2 + len(runs)))),
+            plain_table(head, ladder_rows(runs, words), right=tuple(range(2, 3 + len(runs)))),
         ),
         el(
             "section", el("h2", words("ladder.why")), el("ul", *(el("li", text) for text in explain(runs, words)))
