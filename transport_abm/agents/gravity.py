@@ -29,6 +29,8 @@ ROUGH_TOLERANCE = 1e-5
 """The same while the deterrence coefficient is still sought."""
 FIRST_CYCLES, MORE_CYCLES = 20, 200
 """Cycles of alternate scaling before the first Newton step, and after one that does not help."""
+MOST_LOG = 300.0
+"""Largest log factor to begin with: products of a few stay numbers."""
 MAX_ROUNDS = 30
 FAR = 0.25
 """Relative error after the first cycles from which Newton steps find no way."""
@@ -105,7 +107,7 @@ def balance(
     if error > FAR:
         error = problem.approach()
     error = problem.settle(error, tolerance, MORE_CYCLES)
-    if error > tolerance and tell:
+    if not error <= tolerance and tell:
         warnings.warn(
             ConvergenceWarning(f"balancing stopped at a relative error of {error:.1e}"), stacklevel=2
         )
@@ -163,7 +165,8 @@ class _Balance:
             )
             gentler.settle(gentler.scale(first), GENTLER_TOLERANCE, more)
             log = np.log(self.factors.column[used])
-            self.factors.column[used] = np.exp((log - log.mean()) * (then / power))
+            grown = (log - log.mean()) * (then / power)
+            self.factors.column[used] = np.exp(np.clip(grown, -MOST_LOG, MOST_LOG))
         return self.scale(first)
 
     def newton(self, error: float) -> float:
