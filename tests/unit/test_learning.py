@@ -251,6 +251,26 @@ def test_volume_delay_days_average_their_flows() -> None:
     assert two.relative_gap == pytest.approx((136 - 110) / 136)
 
 
+def test_many_new_pairs_seek_routes_as_on_a_first_day_and_few_do_not() -> None:
+    """Routes of some pairs are known; others begin to travel: all on one way each, or spread over several."""
+    roads, demand = crowded_grid(10)
+    zones = np.arange(100, dtype=np.int32)
+    first = first_expectation(roads, np.ones(roads.n_links, bool), delay_s=30.0)
+    problem = expected_problem(roads, first, roads.capacity_pcuh, power=4.0)
+    who, draw = one_class(roads), np.random.default_rng(3).random(demand.shape)
+
+    def gap_of(new_share: float, new_sweeps: int) -> float:
+        known = np.where(draw < new_share, 0.0, demand)
+        state, _ = expected_routes(problem, zones, known, who, None, gap=1e-3, sweeps=20)
+        state, flow = expected_routes(
+            problem, zones, demand, who, state, gap=1e-3, sweeps=0, new_sweeps=new_sweeps
+        )
+        return route_gap(roads, link_time_s(problem, flow), zones, demand, who, state)[0]
+
+    assert gap_of(0.2, 2) < gap_of(0.2, 0) / 3.0
+    assert gap_of(0.01, 2) == gap_of(0.01, 0)
+
+
 @given(st.floats(1.2, 20.0))
 def test_a_pair_that_is_new_keeps_nobody_from_his_other_ways(slower: float) -> None:
     """What a link is expected to take has grown: drivers leave it alike, whether or not others drive for the first time."""

@@ -187,14 +187,15 @@ def find_routes(
     hourly = [inputs[f"departures.hour_{hour:02d}"] for hour in part.hours]
     demand = part.demand * (max(hourly) / sum(hourly))
     powers = [inputs["learning.delay_power"]]
-    sweeps = inputs["learning.first_sweeps" if part.state is None else "learning.later_sweeps"]
+    first, later = int(inputs["learning.first_sweeps"]), int(inputs["learning.later_sweeps"])
+    sweeps = first if part.state is None else later
     if part.state is None:
         powers = first_powers(powers[0])
     capacity = _capacity(part, queue)
     for power in powers:
         part.state, part.wanted_pcuh = expected_routes(
             expected_problem(part.problem, part.expectation, capacity, power=power), zone_node, demand,
-            part.classes, part.state, gap=inputs["learning.route_gap"], sweeps=int(sweeps),
+            part.classes, part.state, gap=inputs["learning.route_gap"], sweeps=sweeps, new_sweeps=first,
         )  # fmt: skip
     part.plans = _slice_plans(part, queue.n_links, inputs, packet, seed)
 

@@ -155,6 +155,10 @@ class Equilibrium:
         """Whether all demand has a path."""
         return bool((np.diff(self.paths.ptr) > 0)[self.demand > 0].all())
 
+    def share_without_path(self) -> float:
+        """Share of the demand whose pair has no path."""
+        return float(self.demand[np.diff(self.paths.ptr) == 0].sum()) / max(float(self.demand.sum()), 1e-300)
+
     def sweep(self) -> float:
         """Cheapest ways of all pairs: the gap of the flow as it stands, then new paths where they are cheaper."""
         total = self.total_cost()
