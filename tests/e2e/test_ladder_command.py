@@ -49,7 +49,7 @@ def test_every_rung_stands_beside_the_others_with_its_cost(town: Path) -> None:
     assert any("L1" in reason and "L2" in reason for reason in document["reasons"])
     page = (town.parent / "ladder.html").read_text(encoding="utf-8")
     assert 'lang="zh-CN"' in page and "道路交通模型阶梯对照" in page and "L2" in page
-    assert "公布值" in page and "73.1 (2020)" in page
+    assert "观测值" in page and "73.1 (2020)" in page
 
 
 def test_unknown_rungs_are_named(tmp_path: Path) -> None:
