@@ -55,7 +55,7 @@ def ladder_command(
         print_json({"rows": ladder_table(runs).to_dict("records"), "reasons": explain(runs, words)})
         return
     title = words("ladder.title", name=case.name, year=case.years[1])
-    head = [words("ladder.what"), words("ladder.unit"), *names, words("ladder.observed")]
+    head = [words("ladder.what"), words("ladder.unit"), *names, words("word.observed")]
     print_table(title, head, ladder_rows(runs, words), right=tuple(range(2, 3 + len(runs))))
     for text in explain(runs, words):
         console.print(f"- {text}")

@@ -153,7 +153,7 @@ def write_ladder(runs: Sequence[RungRun], path: Path, *, language: str = "en") -
         words("ladder.what"),
         words("ladder.unit"),
         *(words(f"source.traffic.{run.rung}") for run in runs),
-        words("ladder.observed"),
+        words("word.observed"),
     ]
     body = [
         el("header", el("h1", title), el("p", user_text(facts), class_="facts-line")),

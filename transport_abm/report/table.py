@@ -117,7 +117,7 @@ def traffic_table(reading: Reading, words: Texts) -> Markup:
     )
     head = [el("th", words("table.outcome"), scope="col")]
     head += [el("th", str(year), scope="col", class_="n") for year in years]
-    head.append(el("th", words("word.published"), scope="col", class_="n"))
+    head.append(el("th", words("word.observed"), scope="col", class_="n"))
     body: list[Markup] = []
     for group, outcomes in (*GROUPS, ("table.vehicles", vehicles), ("table.other", others)):
         rows = [
