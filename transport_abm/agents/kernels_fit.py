@@ -26,13 +26,12 @@ def solve_semidefinite(matrix: F64, vector: F64) -> None:
     """
     n = vector.shape[0]
     skip = np.zeros(n, np.bool_)
+    column = np.empty(n)
     scale = np.empty(n)
     for j in range(n):
         scale[j] = matrix[j, j]
     for j in range(n):
         pivot = matrix[j, j]
-        for k in range(j):
-            pivot -= matrix[j, k] * matrix[j, k]
         if pivot <= 1e-11 * scale[j] or scale[j] <= 0.0:
             skip[j] = True
             for i in range(j, n):
@@ -41,10 +40,16 @@ def solve_semidefinite(matrix: F64, vector: F64) -> None:
         root = np.sqrt(pivot)
         matrix[j, j] = root
         for i in range(j + 1, n):
-            value = matrix[i, j]
-            for k in range(j):
-                value -= matrix[i, k] * matrix[j, k]
-            matrix[i, j] = value / root
+            matrix[i, j] /= root
+            column[i] = matrix[i, j]
+        # What is left loses its part at once, row by row: a loop without a sum over slices that begin at 0, which the
+        # processor does in vectors.
+        for i in range(j + 1, n):
+            factor = column[i]
+            left = matrix[i, j + 1 : i + 1]
+            part = column[j + 1 : i + 1]
+            for k in range(len(left)):
+                left[k] -= factor * part[k]
     for j in range(n):
         if skip[j]:
             vector[j] = 0.0

@@ -17,10 +17,14 @@ P = TypeVar("P")
 T = TypeVar("T")
 
 
+def longest_first() -> list[Period]:
+    """The periods in the order in which work on them should start: the peaks take longest."""
+    return sorted(Period, key=lambda period: period not in (Period.AM, Period.PM))
+
+
 def each_period(work: Callable[[Period], T]) -> list[T]:
     """Work on every period, several at once; no period reads what another writes."""
-    # The peaks take longest: they start first.
-    order = sorted(Period, key=lambda period: period not in (Period.AM, Period.PM))
+    order = longest_first()
     done = dict(zip(order, each_of(order, work), strict=True))
     return [done[period] for period in Period]
 
@@ -46,7 +50,8 @@ def beside() -> Iterator[Callable[[Callable[[], None]], None]]:
     Yields
     ------
     Callable
-        Takes a piece of work, which reads and writes nothing that other pieces or the caller write.
+        Takes a piece of work, which reads and writes nothing that other pieces or the caller write; a piece may hand over
+        more as it goes on.
     """
     threads = numba.get_num_threads()
     if threads <= 1 or not _threads_may_nest():
@@ -60,6 +65,7 @@ def beside() -> Iterator[Callable[[Callable[[], None]], None]]:
     with ThreadPoolExecutor(threads) as pool:
         begun: list[Future[None]] = []
         yield lambda work: begun.append(pool.submit(alone, work))
+        # A piece that hands over more does so before it ends, so that the list is complete when its end is reached.
         for each in begun:
             each.result()
 

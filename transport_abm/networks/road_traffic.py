@@ -37,10 +37,8 @@ from transport_abm.networks.simulated_day import (
     queue_of,
     simulate_day,
 )
-from transport_abm.networks.travel_state import Travel, hourly
+from transport_abm.networks.travel_state import Count, Travel, hourly
 from transport_abm.policy.inputs import YearInputs
-
-Count = np.ndarray[tuple[int, ...], np.dtype[np.int32]]
 
 Early = tuple[Count, Count]
 """Trips of the night period that leave before the morning peak, by mode and pair of zones; those of car drivers by kind."""

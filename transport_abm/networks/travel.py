@@ -6,18 +6,14 @@ level-of-service table that choices read:  c <- (1 - l) c + l c_new.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from transport_abm.core.vocabulary import Mode, Period, TransitMode, TransitOption
 from transport_abm.networks.city import F32, F64, City
-from transport_abm.networks.each_period import each_period
-from transport_abm.networks.level_of_service import (
-    ACTIVE_KM,
-    TRANSIT_CNY,
-    TRANSIT_MIN,
-)
+from transport_abm.networks.each_period import beside, each_period, longest_first
 from transport_abm.networks.road_traffic import (
     Early,
     build_road_problem,
@@ -27,18 +23,18 @@ from transport_abm.networks.road_traffic import (
 )
 from transport_abm.networks.road_users import build_rules
 from transport_abm.networks.roads.assignment import link_time_s
-from transport_abm.networks.transit.timetable_assignment import assign_timetable
-from transport_abm.networks.transit.transit_assignment import (
-    assign_transit,
-    build_transit_service,
-    bus_segment_time_s,
-    transit_fare_cny,
-    update_crowding,
-)
-from transport_abm.networks.transit.transit_gap import average_loadings, transit_gap
+from transport_abm.networks.transit.transit_assignment import build_transit_service, update_crowding
 from transport_abm.networks.transit.transit_service import pattern_runs
+from transport_abm.networks.transit_traffic import (
+    Riding,
+    find_strategies,
+    load_lines,
+    open_riding,
+    transit_change,
+)
 from transport_abm.networks.travel_state import (
     OPTION_OF_MODE,
+    Count,
     StrategyInput,
     Travel,
     TravelStart,
@@ -102,9 +98,9 @@ def open_year(travel: Travel, city: City, inputs: YearInputs, start: TravelStart
     begin = start or TravelStart(
         np.zeros_like(travel.link_flow_pcuh), np.zeros((len(Period), len(city.transit.stop)))
     )
-    nothing = np.zeros((len(Mode), len(city.zones), len(city.zones)), np.int32)
+    nothing = np.zeros((len(Mode), len(Period), len(city.zones), len(city.zones)), np.int32)
 
-    def start_period(period: Period) -> None:
+    def open_roads(period: Period) -> None:
         problem = build_road_problem(travel, city, inputs, period)
         travel.link_flow_pcuh[period] = begin.link_flow_pcuh[period]
         beyond = np.zeros(problem.n_links - city.roads.n_links)
@@ -114,11 +110,13 @@ def open_year(travel: Travel, city: City, inputs: YearInputs, start: TravelStart
         travel.crowding[period] = update_crowding(
             city.transit, inputs, begin.call_flow[period], year=inputs.year, period=period
         )
-        _update_transit(
-            travel, city, inputs, period, nothing, 0.0, False, travel.los[period], np.zeros(len(TransitMode))
-        )
 
-    each_period(start_period)
+    riding = _roads_then_strategies(travel, city, inputs, open_roads, nothing, 0.0)
+    for period in Period:
+        load_lines(
+            travel, city, inputs, riding[period], loads=False, fresh=travel.los[period],
+            boardings=np.zeros(len(TransitMode)),
+        )  # fmt: skip
     if start is not None:
         travel.loadings = [STARTED] * len(Period)
 
@@ -136,11 +134,11 @@ def update_travel(
     travel: Travel,
     city: City,
     inputs: YearInputs,
-    count: np.ndarray[tuple[int, ...], np.dtype[np.int32]],
+    count: Count,
     *,
     weight: float,
     step: float,
-    cars: np.ndarray[tuple[int, ...], np.dtype[np.int32]] | None = None,
+    cars: Count | None = None,
     early: Early | None = None,
 ) -> None:
     """Assign the trips of a day and mix the new times and costs into the level of service.
@@ -175,135 +173,46 @@ def update_travel(
     if travel.rung == "L2":
         simulate_roads(travel, city, inputs, count, cars, early, weight)
 
-    def assign_period(period: Period) -> tuple[float, F64]:
-        fresh = travel.los[period].copy()
-        boardings = np.zeros(len(TransitMode))
+    fresh = travel.los.copy()
+
+    def assign_period(period: Period) -> None:
         own = None if cars is None else cars[:, period]
-        update_roads(travel, city, inputs, period, count[:, period], own, weight, fresh)
-        _update_transit(travel, city, inputs, period, count[:, period], weight, True, fresh, boardings)
-        change = _transit_change(travel.los[period], fresh, count[:, period])
-        _mix(travel.los[period], fresh, step)
+        update_roads(travel, city, inputs, period, count[:, period], own, weight, fresh[period])
+
+    riding = _roads_then_strategies(travel, city, inputs, assign_period, count, weight)
+
+    def settle_period(period: Period) -> tuple[float, F64]:
+        boardings = np.zeros(len(TransitMode))
+        load_lines(travel, city, inputs, riding[period], loads=True, fresh=fresh[period], boardings=boardings)
+        change = transit_change(travel.los[period], fresh[period], count[:, period])
+        _mix(travel.los[period], fresh[period], step)
         return change, boardings
 
-    results = each_period(assign_period)
+    results = each_period(settle_period)
     travel.transit_change = max(change for change, _ in results)
     travel.boardings = np.sum([boardings for _, boardings in results], axis=0)
 
 
-def _transit_change(old: F32, new: F32, count: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> float:
-    """Mean relative change of generalised transit time over the passengers of a period."""
-    moved = total = 0.0
-    for mode, option in OPTION_OF_MODE.items():
-        before, after = old[..., TRANSIT_MIN + int(option)], new[..., TRANSIT_MIN + int(option)]
-        used = (count[mode] > 0) & np.isfinite(before) & np.isfinite(after)
-        passengers = count[mode][used].astype(np.float64)
-        moved += float((passengers * np.abs(after[used] - before[used])).sum())
-        total += float((passengers * before[used]).sum())
-    return moved / total if total > 0 else 0.0
+def _roads_then_strategies(
+    travel: Travel, city: City, inputs: YearInputs, roads: Callable[[Period], None], count: Count, weight: float
+) -> dict[Period, Riding]:  # fmt: skip
+    """Roads of every period, and where it is due the strategies of its passengers at the times of these roads.
 
+    Each option's strategies are a piece of work of their own: of periods alone, the longest would leave threads idle.
+    """
+    riding: dict[Period, Riding] = {}
+    with beside() as start:
 
-def _update_transit(
-    travel: Travel, city: City, inputs: YearInputs, period: Period, count: np.ndarray[tuple[int, ...], np.dtype[np.int32]],
-    weight: float, loads: bool, fresh: F32, boardings: F64,
-) -> None:  # fmt: skip
-    """Passengers of one period to the lines; generalised times and fares into ``fresh``."""
-    time_s = bus_segment_time_s(city.transit, city.roads, travel.link_time_s[period], inputs)
-    demand = np.stack([count[mode] for mode in OPTION_OF_MODE]) * (weight * hourly(inputs, period))
-    zone = np.arange(len(city.zones))
-    demand[:, zone, zone] = 0.0
-    state = StrategyInput(
-        time_s * travel.crowding[period].multiplier, travel.crowding[period].frequency_share, demand
-    )
-    found_anew = state.moved(travel.strategy_input[period]) > inputs["transit.same_share"]
-    if found_anew:
-        assign = assign_timetable if inputs["transit.timetable"] > 0.5 else assign_transit
-        for option in TransitOption:
-            key = (int(option), int(period))
-            travel.transit_result[key] = assign(
-                travel.services[key], demand[option], time_s, crowding=travel.crowding[period],
-                previous=travel.transit_result.get(key),
-            )  # fmt: skip
-        travel.strategy_input[period] = state
-    results = [travel.transit_result[int(option), int(period)] for option in TransitOption]
-    for option, result in zip(TransitOption, results, strict=True):
-        skims = result.skims
-        # The strategy's total counts crowding, waits, walks and transfers in weighted minutes.
-        total = skims["total"].copy()
-        fare = transit_fare_cny(
-            city.fares, skims["bus_km"], skims["metro_km"], skims["bus_boardings"], inputs
-        )
-        _fill_transit_intrazonal(travel, total, fare, skims)
-        fresh[..., TRANSIT_MIN + int(option)] = total
-        fresh[..., TRANSIT_CNY + int(option)] = fare
-        travel.transit_km[int(option), period, 0] = skims["bus_km"]
-        travel.transit_km[int(option), period, 1] = skims["metro_km"]
-    # Crowds answer sharply to strategies that flip as a whole: their flows are averaged over many loadings.
-    step = max(1.0 / (travel.loadings[period] + 1), inputs["transit.crowd_step"]) if loads else 0.0
-    average = travel.loading_average[period]
-    if found_anew and average is not None:
-        travel.crowd_gap[period] = transit_gap(average, results, time_s, travel.crowding[period], inputs)
-    if loads:
-        travel.loading_average[period] = average_loadings(average, results, demand, step)
-    call_flow = np.sum([result.call_flow for result in results], axis=0)
-    board = np.sum([result.call_board for result in results], axis=0)
-    travel.crowding[period] = update_crowding(
-        city.transit,
-        inputs,
-        call_flow,
-        year=inputs.year,
-        period=period,
-        previous=travel.crowding[period],
-        step=step,
-    )
-    travel.loadings[period] += loads
-    _measure_transit(
-        travel, city, inputs, period, call_flow, board / max(hourly(inputs, period), 1e-12), time_s, boardings
-    )
+        def work(period: Period) -> None:
+            roads(period)
+            riding[period] = open_riding(travel, city, inputs, period, count[:, period], weight)
+            if riding[period].anew:
+                for option in TransitOption:
+                    start(partial(find_strategies, travel, inputs, riding[period], option))
 
-
-def _fill_transit_intrazonal(travel: Travel, total: F32, fare: F32, skims: Mapping[str, F32]) -> None:
-    """Trips inside a zone ride as to the nearest zone, for the part of the way that they are long."""
-    zone = np.arange(len(travel.nearest))
-    near = travel.nearest
-    away_km = travel.los[0, zone, near, ACTIVE_KM]
-    part = np.minimum(1.0, travel.radius_km / np.maximum(away_km, 1e-3))
-    riding = skims["crowded_min"][zone, near]
-    total[zone, zone] = total[zone, near] - riding * (1.0 - part)
-    fare[zone, zone] = fare[zone, near]
-
-
-def _measure_transit(
-    travel: Travel,
-    city: City,
-    inputs: YearInputs,
-    period: Period,
-    call_flow: F64,
-    call_board: F64,
-    time_s: F64,
-    boardings: F64,
-) -> None:
-    """Boardings of the day, bus speed and metro load."""
-    transit = city.transit
-    call_line = np.repeat(transit.pattern_line, np.diff(transit.pattern_indptr))
-    runs = np.repeat(pattern_runs(transit, inputs, inputs.year), np.diff(transit.pattern_indptr))
-    metro = transit.line_mode[call_line] == TransitMode.METRO
-    boardings[TransitMode.METRO] += call_board[metro].sum()
-    boardings[TransitMode.BUS] += call_board[~metro].sum()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        departures = np.where(runs, 60.0 / transit.line_headway_min[call_line, period], 0.0)
-    bus = ~metro & runs & (transit.segment_length_m > 0)
-    hours = float((time_s[bus] * departures[bus]).sum() / 3600.0)
-    if hours > 0:
-        travel.bus_speed_kmh[period] = float(
-            (transit.segment_length_m[bus] * departures[bus]).sum() / 1000.0 / hours
-        )
-    if period is Period.AM:
-        section = metro & runs & (transit.segment_length_m > 0)
-        places = departures * transit.line_vehicle_capacity[call_line]
-        travel.metro_load = np.divide(
-            call_flow, places, out=np.zeros_like(call_flow), where=section & (places > 0)
-        )
-        travel.metro_passenger_km = np.where(section, call_flow * transit.segment_length_m / 1000.0, 0.0)
+        for period in longest_first():
+            start(partial(work, period))
+    return riding
 
 
 def _mix(old: F32, new: F32, step: float) -> None:

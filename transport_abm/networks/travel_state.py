@@ -23,6 +23,9 @@ from transport_abm.networks.transit.transit_assignment import (
 from transport_abm.networks.transit.transit_gap import LoadingAverage
 from transport_abm.policy.inputs import YearInputs
 
+Count = np.ndarray[tuple[int, ...], np.dtype[np.int32]]
+"""Sampled trips by mode or car kind, and by pair of zones."""
+
 OPTION_OF_MODE = {
     Mode.BUS: TransitOption.BUS,
     Mode.METRO: TransitOption.METRO,
