@@ -190,7 +190,7 @@ class Equilibrium:
 
     def _find(self, part: Part, ways: Ways) -> Found:
         """Cheapest costs of the pairs of a part, and new paths where they are cheaper."""
-        asked = (part.pairs.start, part.row, self.destination[part.pairs])
+        asked = (part.pairs.start, part.row, self.destination[part.pairs], self.demand[part.pairs])
         tolerance = TOLERANCE_SHARE * self.gap
         return ways.new_paths(part.origin, self.above[part.group], asked, self.paths, tolerance)
 

@@ -227,9 +227,9 @@ class Ways:
         return float(cost), slots
 
     def new_paths(
-        self, origin: I32, above: I32, pairs: tuple[int, I32, I32], paths: Paths, tolerance: float
+        self, origin: I32, above: I32, pairs: tuple[int, I32, I32, F64], paths: Paths, tolerance: float
     ) -> tuple[F64, I64, I32]:
-        """Costs of the pairs of some origins, and paths for those that lack one or know only dearer ones.
+        """Costs of the pairs of some origins, and paths for those with demand that lack one or know only dearer ones.
 
         Parameters
         ----------
@@ -238,8 +238,8 @@ class Ways:
         above
             ``Hierarchy.above`` of all destinations of these pairs, or of more.
         pairs
-            First of the pairs in ``paths``; of each pair the origin's place in ``origin``, and the destination's
-            node.
+            First of the pairs in ``paths``; of each pair the origin's place in ``origin``, the destination's node, and
+            its demand.
         paths
             Paths that are known.
         tolerance
@@ -248,7 +248,8 @@ class Ways:
         Returns
         -------
         cheapest, length, slot
-            Cost of each pair's cheapest way; links of its new path, 0 where it needs none; those links.
+            Cost of each pair's cheapest way, infinite without demand; links of its new path, 0 where it needs none;
+            those links.
         """
         chords, graph = self.hierarchy.chords, self.hierarchy.graph
         ask = _block(origin, slice(None), above)

@@ -276,14 +276,14 @@ def _trace(chords, weights, batch, lane, place, v, found):  # type: ignore[no-un
 def path_block(chords, graph, weights, block, pairs, paths, tolerance):  # type: ignore[no-untyped-def]
     """Costs of a block of pairs, and new paths for those that need one.
 
-    A pair needs a new path where it has none, or where the cheapest way is cheaper than all it has by more
-    than ``tolerance`` (a share of the cost).
+    A pair with demand needs a new path where it has none, or where the cheapest way is cheaper than all it has by more
+    than ``tolerance`` (a share of the cost). Pairs without demand are left out: over the years they become many.
 
     Parameters
     ----------
     chords, graph, weights, block
         As in ``kernels_sweep.cost_block``.
-    pairs : (int first, int32[n] origin in the block, int32[n] destination node)
+    pairs : (int first, int32[n] origin in the block, int32[n] destination node, float64[n] demand)
         Pairs of the block by origin; the first is pair ``first`` of ``paths``.
     paths : Paths
     tolerance : float
@@ -291,21 +291,23 @@ def path_block(chords, graph, weights, block, pairs, paths, tolerance):  # type:
     Returns
     -------
     cheapest, length, slot : float64[n], int64[n], int32[sum of length]
-        Cost of each pair's cheapest way (infinite where there is none), how many links its new path has (0
-        where it needs none), and those links, pair by pair from the start.
+        Cost of each pair's cheapest way (infinite where there is none, and where there is no demand), how many links
+        its new path has (0 where it needs none), and those links, pair by pair from the start.
     """
-    first, row, destination = pairs
+    first, row, destination, demand = pairs
     batch = by_lane(reach_all(chords, graph, weights, block), block.node)
     place = np.full(len(chords.parent), -1, np.int32)
     inward = (chords.rank, chords.into_ptr, chords.into, graph.tail)
     stack = np.empty(2 * len(place) + 2, np.int64)
     way = np.empty(256, np.int32)
-    cheapest = np.empty(len(row))
+    cheapest = np.full(len(row), np.inf)
     length = np.zeros(len(row), np.int64)
     slots = np.empty(1024, np.int32)
     size = 0
     lane = -1
     for i in range(len(row)):
+        if demand[i] == 0.0:
+            continue
         if row[i] != lane:
             if lane >= 0:
                 _unmark(batch, lane, place)
