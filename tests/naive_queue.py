@@ -58,6 +58,7 @@ class NaiveQueue:
         self.network, self.plans, self.routes, self.charge = network, plans, routes, charge
         self.horizon, self.stuck, self.bin_cs = horizon_s, network.stuck_wait_s * CS, bin_min * 60 * CS
         self.end_s = round(end_h * 3600)
+        most = max(network.priority[np.isfinite(network.free_time_s)], default=1.0)
         n, bins = network.n_links, -(-self.end_s // (bin_min * 60))
         self.links = [
             Link(
@@ -65,7 +66,7 @@ class NaiveQueue:
                 back=int(np.rint(network.wave_time_s[k] * CS)),
                 storage=int(np.rint(network.storage_pcu[k] * 100)),
                 capacity=int(np.rint(network.capacity_pcuh[k] * 100)),
-                priority=max(1, int(np.rint(network.priority[k]))),
+                priority=max(1, int(np.rint(network.priority[k] * (1e6 / most)))),
             )
             for k in range(n)
         ]
@@ -93,7 +94,7 @@ class NaiveQueue:
 
     def plan_departure(self, vehicle: int, leg: int, time: int) -> None:
         self.departures[time // CS].append((vehicle, leg))
-        if time // CS < self.end_s or leg > self.plans.leg_indptr[vehicle]:
+        if time // CS < self.end_s:
             self.departure[leg] = time
 
     def put(self, kind: str, link: int, time: int, second: int) -> None:

@@ -161,6 +161,7 @@ def test_a_missing_route_is_the_cheapest_way_on_the_empty_roads(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("07:30:15", 27_015), ("24:00", 86_400), ("30:00:00.5", 108_000.5), ("90", 90), ("7", 7), ("-1:00:00", None),
+     ("-00:10:00", None), ("00:-0:10", None), ("1_0", None), ("\u0661\u0660", None),
      ("07:60:00", None), ("07:00:61", None), ("nan", None), ("inf", None), ("1e9", None), ("a", None), ("1:2:3:4", None)],
 )  # fmt: skip
 def test_times_are_read_or_refused(text: str, seconds: float | None) -> None:
@@ -182,6 +183,8 @@ def test_times_are_read_or_refused(text: str, seconds: float | None) -> None:
         ('x="1000" y="0"', 'x="nan" y="0"', "node 2 x"),
         ('capperiod="00:30:00"', 'capperiod="00:00:00"', "links capperiod"),
         ('capperiod="00:30:00"', 'capperiod="an hour"', "links capperiod"),
+        ('capperiod="00:30:00"', 'capperiod="1e-308"', "link 12 capacity: expected a capacity an hour up to"),
+        ('length="1500"', 'length="1_500"', "link 13 length: expected a number from 0"),
         ("<network name", "<net name", "well-formed|network at the top"),
         ("</links></network>", "", "well-formed"),
         ('network_v2.dtd">', 'network_v2.dtd" [<!ENTITY a "b">]>', "DOCTYPE: expected no declarations"),
@@ -223,6 +226,22 @@ def test_a_network_without_links_for_cars_is_refused(tmp_path: Path) -> None:
             "41 23 34<",
             "person ann, leg 2 route: expected links that follow each other, got '?41 23",
         ),
+        (
+            'start_link="41" end_link="34" v',
+            'start_link="x" end_link="23" v',
+            "leg 2 start_link: expected '41', as in the",
+        ),
+        (
+            'start_link="41" end_link="34" v',
+            'start_link="41" end_link="23" v',
+            "leg 2 end_link: expected '34', as in the",
+        ),
+        (
+            'type="w" link="34"',
+            'type="w" link="12"',
+            "leg 2 link of the activity after: expected '34'.*got '12'",
+        ),
+        ('type="s" link="41"', 'type="s" link="nowhere"', "leg 3 link of the activity after: expected '41'"),
         ("34 41<", "34 41 13<", "person ann, leg 3 route: expected links open to car, got '?13"),
         ('end_time="17:00"', 'end_time="17:99"', "person ann, activity 4 end_time: expected hh:mm:ss"),
         ('end_time="25:00:00"', "", "person bob, leg 1: expected an activity before it with end_time"),

@@ -66,6 +66,19 @@ def decode(data: bytes, file: str, limit: int = MAX_BYTES) -> str:
         raise NetworkError(Fault(file, "encoding", "UTF-8", str(error)[:80])) from None
 
 
+def as_number(text: str | None) -> float:
+    """A number as files spell it; not a number where it is none.
+
+    Python's own reader would also take underscores and digits of other scripts.
+    """
+    if text is None or len(text) >= 40 or not text.isascii() or "_" in text:
+        return math.nan
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 class Columns:
     """Columns of one CSV table as text, with typed access that takes down faults."""
 
@@ -123,10 +136,7 @@ class Columns:
             if not cell and default is not None:
                 values[row] = default
                 continue
-            try:
-                value = float(cell) if len(cell) < 40 else math.nan
-            except ValueError:
-                value = math.nan
+            value = as_number(cell)
             if not low <= value <= high or (above and value == low):
                 self.fault(
                     f"{name}, row {row + 2}",

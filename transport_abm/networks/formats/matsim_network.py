@@ -21,6 +21,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from transport_abm.core.errors import Fault, NetworkError
+from transport_abm.networks.cities.csv_files import as_number
 from transport_abm.networks.formats.road_file import BPR_POWER, BPR_SCALE, RoadFile
 from transport_abm.networks.formats.whole_files import whole_file
 from transport_abm.networks.formats.xml_scan import XmlScan, scan_xml
@@ -147,7 +148,13 @@ class _NetworkScan(XmlScan):
         speed = self.value(where, attributes, "freespeed", 0.0, 1e9, above=True)
         if not length / speed < math.inf:
             self.fault(f"{where} freespeed", "a speed that passes the link in finite time", f"{speed:g}")
-        capacity = self.value(where, attributes, "capacity", 0.0, 1e15, above=True) / self.hours
+        capacity = self.value(where, attributes, "capacity", 0.0, 1e15, above=True)
+        if not capacity / self.hours <= 1e15:
+            self.fault(
+                f"{where} capacity", "a capacity an hour up to 1e+15", f"{capacity:g} in {self.hours:g} h"
+            )
+            capacity = 1.0
+        capacity /= self.hours
         lanes = self.value(where, attributes, "permlanes", 0.0, 1e6, above=True)
         self.number.append((length, speed, capacity, lanes))
         uses = attributes.get("modes", CAR)
@@ -167,10 +174,7 @@ class _NetworkScan(XmlScan):
     ) -> float:  # fmt: skip
         """A number of an element; 1, with a fault, if it is not one."""
         text = attributes.get(key)
-        try:
-            value = float(text) if text is not None and len(text) < 40 else math.nan
-        except ValueError:
-            value = math.nan
+        value = as_number(text)
         if not low <= value <= high or (above and value == low):
             self.fault(
                 f"{where} {key}", f"a number {'above' if above else 'from'} {low:g} to {high:g}", repr(text)
@@ -192,12 +196,11 @@ def clock_s(text: str) -> float | None:
     float or None
         [s].
     """
-    parts = text.split(":")
-    try:
-        values = [float(part) for part in parts]
-    except ValueError:
-        return None
-    if len(parts) > 3 or not all(0 <= value < math.inf for value in values):
+    values = [as_number(part) for part in text.split(":")]
+    # The sign of -00:10:00 would be lost.
+    if len(values) > 3 or not all(
+        0 <= value < math.inf and math.copysign(1.0, value) > 0 for value in values
+    ):
         return None
     if len(values) > 1 and max(values[1:]) >= 60:
         return None

@@ -20,6 +20,7 @@ import shapely
 
 from transport_abm.core.errors import Fault, NetworkError
 from transport_abm.core.vocabulary import VehicleClass
+from transport_abm.networks.cities.csv_files import as_number
 from transport_abm.networks.city import F64, I32, I64
 from transport_abm.networks.formats.matsim_network import CAR, MOST_TIME_S, clock_s, is_undefined
 from transport_abm.networks.formats.road_file import RoadFile, stop_at
@@ -256,6 +257,7 @@ class _PlanScan(XmlScan):
         if words:
             links = np.array([self.link_row.get(word, NO_LINK) for word in words], np.int32)
             self.check_route(name, words, links)
+            self.check_ends(name, words, (leg.route, *acts))
             self.given[row] = links[1:]
             self.from_link.append(int(links[0]))
             self.to_link.append(int(links[-1]))
@@ -283,12 +285,26 @@ class _PlanScan(XmlScan):
         for k in np.flatnonzero(self.head[links[:-1]] != self.tail[links[1:]])[:3]:
             self.fault(f"{name} route", "links that follow each other", f"{words[k]} {words[k + 1]}")
 
+    def check_ends(
+        self,
+        name: str,
+        words: list[str],
+        given: tuple[Mapping[str, str], Mapping[str, str], Mapping[str, str]],
+    ) -> None:
+        """A route begins and ends on the links that it names as its ends, and on those of its activities."""
+        route, before, after = given
+        for field, text, word in (
+            ("start_link", route.get("start_link"), words[0]),
+            ("end_link", route.get("end_link"), words[-1]),
+            ("link of the activity before", before.get("link"), words[0]),
+            ("link of the activity after", after.get("link"), words[-1]),
+        ):
+            if text is not None and text != word:
+                self.fault(f"{name} {field}", f"{word!r}, as in the links of its route", repr(text))
+
     def spot(self, name: str, act: Mapping[str, str]) -> tuple[float, float]:
         """Coordinates of an activity."""
-        try:
-            x, y = float(act["x"]), float(act["y"])
-        except (KeyError, ValueError):
-            x = y = np.nan
+        x, y = as_number(act.get("x")), as_number(act.get("y"))
         if not (abs(x) < 1e12 and abs(y) < 1e12):
             self.fault(name, "activities with a link, or x and y", "neither")
             return 0.0, 0.0

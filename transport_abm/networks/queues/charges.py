@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from transport_abm.core.errors import Fault, NetworkError
+from transport_abm.core.errors import Fault
 from transport_abm.networks.city import F64
 
 WHERE = "entry charge"
@@ -25,13 +25,20 @@ class EntryCharge:
     """Vehicle classes that pay nothing and are not counted."""
 
 
-def check_charge(charge: EntryCharge, n_links: int, n_bins: int) -> None:
-    """Refuse a charge that does not fit the links and bins of the day.
+def charge_faults(charge: EntryCharge, n_links: int, n_bins: int) -> list[Fault]:
+    """All that does not fit the links and bins of the day, in a charge.
 
-    Raises
-    ------
-    NetworkError
-        All that does not fit, at once.
+    Parameters
+    ----------
+    charge
+        What vehicles pay.
+    n_links, n_bins
+        Links of the network, bins of the day.
+
+    Returns
+    -------
+    list[Fault]
+        Empty where all is well.
     """
     faults = []
     if np.shape(charge.group) != (n_links,):
@@ -52,5 +59,4 @@ def check_charge(charge: EntryCharge, n_links: int, n_bins: int) -> None:
         faults.append(
             Fault(WHERE, "amount_cny", "0 to 100000", str(amount[~((amount >= 0) & (amount <= 1e5))][:1]))
         )
-    if faults:
-        raise NetworkError(faults)
+    return faults

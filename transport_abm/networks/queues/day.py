@@ -14,14 +14,20 @@ from numpy.typing import NDArray
 
 from transport_abm.core.errors import Fault, NetworkError
 from transport_abm.networks.city import F64, I32, I64
-from transport_abm.networks.queues.charges import EntryCharge, check_charge
+from transport_abm.networks.queues.charges import EntryCharge, charge_faults
 from transport_abm.networks.queues.kernels_day import run
 from transport_abm.networks.queues.kernels_detours import count_present, first_entry
 from transport_abm.networks.queues.kernels_links import CS
 from transport_abm.networks.queues.kernels_moves import Rules
 from transport_abm.networks.queues.network import WHERE, QueueNetwork
-from transport_abm.networks.queues.plans import Plans, Routes, VehicleKinds, check_plans
-from transport_abm.networks.queues.state import HORIZON_S, QueueState, build_state, check_belongs
+from transport_abm.networks.queues.plans import Plans, Routes, VehicleKinds, plan_faults
+from transport_abm.networks.queues.state import (
+    HORIZON_S,
+    QueueState,
+    build_state,
+    check_belongs,
+    check_same_charge,
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class QueueDay:
     """By link: real vehicles that waited too long at its end and entered a full link."""
     charged: I64
     """By bin and group of the charge: entries that paid [real vehicles]."""
-    paid_fen: I32
+    paid_fen: I64
     """By simulated vehicle: what each of its real vehicles paid [0.01 CNY]; no rows without a charge."""
     state: QueueState
     """Where the day stands; `run_day` goes on from it."""
@@ -130,28 +136,29 @@ def run_day(
     ReproducibilityError
         A state of something else.
     """
-    faults = []
+    faults: list[Fault | str] = []
     if not (isinstance(bin_min, int) and 1 <= bin_min <= 1440):
         faults.append(Fault(WHERE, "bin_min", "whole minutes, 1 to 1440", repr(bin_min)))
-    if not 0 < end_h <= 1000:
-        faults.append(Fault(WHERE, "end_h", "more than 0, at most 1000", repr(end_h)))
+    if not 1 <= end_h * 3600 <= 3_600_000:
+        faults.append(Fault(WHERE, "end_h", "a second at least, at most 1000 hours", repr(end_h)))
     if until_s is not None and not until_s >= 0:
         faults.append(Fault(WHERE, "until_s", "0 or more", repr(until_s)))
-    if horizon_s < 2 or horizon_s & (horizon_s - 1):
+    if not isinstance(horizon_s, int) or horizon_s < 2 or horizon_s & (horizon_s - 1):
         faults.append(Fault(WHERE, "horizon_s", "a power of two, 2 or more", repr(horizon_s)))
+    end_s = 0 if faults else round(end_h * 3600)
+    if end_s and charge is not None:
+        faults += charge_faults(charge, network.n_links, -(-end_s // (60 * bin_min)))
+    if state is None and check:
+        faults += plan_faults(network, plans, routes)
     if faults:
         raise NetworkError(faults)
-    end_s = round(end_h * 3600)
-    if charge is not None:
-        check_charge(charge, network.n_links, -(-end_s // (60 * bin_min)))
     if state is None:
-        if check:
-            check_plans(network, plans, routes)
         state = build_state(
             network, plans, routes, bin_min=bin_min, end_h=end_h, charge=charge, horizon_s=horizon_s, trace=trace
         )  # fmt: skip
     else:
         check_belongs(state, network, plans, routes)
+        check_same_charge(state, charge)
         if state.shape[4:] != (end_s, bin_min):
             raise NetworkError(
                 Fault(
@@ -193,4 +200,4 @@ def _rules(kinds: VehicleKinds, charge: EntryCharge | None, bin_min: int, stuck_
         group = np.asarray(charge.group, np.int16)
         amount = np.rint(np.asarray(charge.amount_cny) * 100).astype(np.int32)
     arrays: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]] = (size, weight, exempt)
-    return Rules(*arrays, group, amount, bin_min * 60 * CS, stuck_wait_s * CS)
+    return Rules(*arrays, group, amount, bin_min * 60 * CS, int(stuck_wait_s) * CS)

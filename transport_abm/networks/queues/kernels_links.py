@@ -315,6 +315,19 @@ def leave_wait(links, row, ahead):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def wait_anew(links, row, time):  # type: ignore[no-untyped-def]
+    """A row that waits for a link ahead counts as if it began now, behind all others in the order of patience."""
+    n = len(links.wait_first)
+    links.since[row] = time
+    links.after[links.before[row]] = links.after[row]
+    links.before[links.after[row]] = links.before[row]
+    final = links.before[n]
+    links.before[row], links.after[row] = final, n
+    links.after[final] = row
+    links.before[n] = row
+
+
+@kernel
 def size_of_first(links, sizes, row):  # type: ignore[no-untyped-def]
     """Size of the first vehicle of a row."""
     record, ring = links.record, links.ring

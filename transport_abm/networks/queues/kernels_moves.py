@@ -30,6 +30,7 @@ from transport_abm.networks.queues.kernels_links import (
     MOVES,
     NEXT_FIRST,
     PLACE,
+    POSITIVE,
     REST,
     SECOND,
     SERVED,
@@ -54,6 +55,7 @@ from transport_abm.networks.queues.kernels_links import (
     put,
     settle_claims,
     size_of_first,
+    wait_anew,
 )
 
 
@@ -103,7 +105,7 @@ class Counts(NamedTuple):
     entered: NDArray[np.int32]
     time: NDArray[np.int64]
     charged: NDArray[np.int64]
-    paid: NDArray[np.int32]
+    paid: NDArray[np.int64]
     clock: NDArray[np.int64]
     trace: NDArray[np.int32]
     """Who came onto which link when, in the order of the moves: leg, link, time [cs]; no rows if nobody asked."""
@@ -140,16 +142,18 @@ def arrive(trips, counts, vehicle, time):  # type: ignore[no-untyped-def]
         trips.leg[vehicle] = leg
         time = max(trips.earliest[leg], time + trips.stop[leg])
         second = time // CS
+        if second >= len(trips.first):
+            # The day ends before: the leg does not begin.
+            return
         trips.departure[leg] = time
-        if trips.start[leg] >= 0 or second >= len(trips.first):
+        if trips.start[leg] >= 0:
             break
-    if second < len(trips.first):
-        trips.following[vehicle] = -1
-        if trips.first[second] < 0:
-            trips.first[second] = vehicle
-        else:
-            trips.following[trips.last[second]] = vehicle
-        trips.last[second] = vehicle
+    trips.following[vehicle] = -1
+    if trips.first[second] < 0:
+        trips.first[second] = vehicle
+    else:
+        trips.following[trips.last[second]] = vehicle
+    trips.last[second] = vehicle
 
 
 @kernel
@@ -280,6 +284,10 @@ def release_stuck(links, trips, rules, counts, wheel):  # type: ignore[no-untype
         if time // CS > counts.clock[SECOND]:
             break
         word = ring[entry_of(record, row, 0) + WORD]
+        if record[(word & LINK) * WORDS + USED] > POSITIVE - rules.sizes[word >> KIND]:
+            # So overfull that its room could no longer be counted: patience begins anew.
+            wait_anew(links, row, time)
+            continue
         if not has_entry(links, rules.sizes, word & LINK, counts.clock, False):
             return False
         links.released[row] += rules.weights[word >> KIND]

@@ -18,7 +18,7 @@ def mark_ends(indptr, link):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def broken_route(indptr, link, tail, head, is_open):  # type: ignore[no-untyped-def]
-    """First route and place in it that cannot be driven; -1 if all can.
+    """First route and place in it that cannot be driven, and how many routes cannot; -1, -1 and 0 if all can.
 
     Parameters
     ----------
@@ -28,6 +28,7 @@ def broken_route(indptr, link, tail, head, is_open):  # type: ignore[no-untyped-
     is_open : bool[links]
     """
     n = len(tail)
+    route, place, count = -1, -1, 0
     for r in range(len(indptr) - 1):
         node = -1
         for k in range(indptr[r], indptr[r + 1]):
@@ -35,9 +36,12 @@ def broken_route(indptr, link, tail, head, is_open):  # type: ignore[no-untyped-
             if k == indptr[r + 1] - 1:
                 row = ~row
             if row < 0 or row >= n or not is_open[row] or (node >= 0 and tail[row] != node):
-                return r, k - indptr[r]
+                if count == 0:
+                    route, place = r, k - indptr[r]
+                count += 1
+                break
             node = head[row]
-    return -1, -1
+    return route, place, count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -90,7 +90,8 @@ class QueueNetwork:
     wave_time_s: F64
     """Time from a vehicle's exit until its room can be used at the upper end [s]."""
     priority: F64
-    """Share in the room ahead where several links wait for it, relative to the others' [1], positive."""
+    """Share in the room ahead where several links wait for it, relative to the others' [1], positive; kept to a
+    millionth of the largest."""
     stuck_wait_s: int
     """A vehicle that has waited so long for room enters the full link [s]."""
 
@@ -158,7 +159,7 @@ def build_queue_network(
         for name, shape in shapes.items()
         if shape != (n,)
     ]
-    if not packet >= 1:
+    if not 1 <= packet < np.inf:
         faults.append(Fault(WHERE, "packet", "1 or more", repr(packet)))
     if faults:
         raise NetworkError(faults)
@@ -224,15 +225,21 @@ def _faults(network: QueueNetwork) -> list[Fault]:
         value = network.free_time_s
         good = (value >= 0) & ((value <= LONGEST_S) | np.isinf(value))
         faults += _bad("free_time_s", value, good, f"0 to {LONGEST_S:g}, or infinite (closed)")
+        # Nobody asks what a closed link can do.
+        closed = np.isinf(value)
         value = network.capacity_pcuh
-        good = (value >= LEAST_PCUH) & (value <= 1e6)
+        good = closed | ((value >= LEAST_PCUH) & (value <= 1e6))
         faults += _bad("capacity_pcuh", value, good, f"{LEAST_PCUH:g} to 1e+06")
         value = network.priority
-        faults += _bad("priority", value, (value > 0) & (value <= 1e6), "more than 0, at most 1e+06")
+        if value is not network.capacity_pcuh:
+            good = closed | ((value > 0) & (value <= 1e6))
+            faults += _bad("priority", value, good, "more than 0, at most 1e+06")
         value = network.storage_pcu
-        faults += _bad("storage_pcu", value, (value >= 0) & (value <= 1e6), "0 to 1e+06")
+        faults += _bad("storage_pcu", value, closed | ((value >= 0) & (value <= 1e6)), "0 to 1e+06")
         value = network.wave_time_s
-        faults += _bad("wave_time_s", value, (value >= 0) & (value <= LONGEST_S), f"0 to {LONGEST_S:g}")
-    if network.stuck_wait_s % 1 != 0 or not 1 <= network.stuck_wait_s < np.inf:
-        faults.append(Fault(WHERE, "stuck_wait_s", "whole seconds, 1 or more", repr(network.stuck_wait_s)))
+        good = closed | ((value >= 0) & (value <= LONGEST_S))
+        faults += _bad("wave_time_s", value, good, f"0 to {LONGEST_S:g}")
+    if not (1 <= network.stuck_wait_s <= LONGEST_S and network.stuck_wait_s % 1 == 0):
+        expected = f"whole seconds, 1 to {LONGEST_S:g}"
+        faults.append(Fault(WHERE, "stuck_wait_s", expected, repr(network.stuck_wait_s)))
     return faults

@@ -70,7 +70,14 @@ def build_routes(indptr: I64, link: I32, *, copy: bool = True) -> Routes:
         If the rows do not fit ``link``, or a link is negative.
     """
     indptr = np.ascontiguousarray(indptr, np.int64)
-    link = np.array(link, np.int32, copy=True) if copy else np.asarray(link, np.int32)
+    given = np.asarray(link)
+    # Numbers that do not fit would name other links.
+    if given.size and not (given.dtype.kind in "iu" and given.min() >= -(2**31) and given.max() < 2**31):
+        expected = "whole numbers of 32 bits"
+        raise NetworkError(
+            Fault(WHERE, "link", expected, f"{given.dtype} from {given.min()} to {given.max()}")
+        )
+    link = np.array(given, np.int32, copy=True) if copy else np.asarray(given, np.int32)
     faults = []
     if not len(indptr) or indptr[0] != 0 or indptr[-1] != len(link) or (np.diff(indptr) < 0).any():
         faults.append(
@@ -124,8 +131,8 @@ class Plans:
         return len(self.route)
 
 
-def check_plans(network: QueueNetwork, plans: Plans, routes: Routes) -> None:
-    """Refuse plans that cannot be driven.
+def plan_faults(network: QueueNetwork, plans: Plans, routes: Routes) -> list[Fault]:
+    """What keeps plans from being driven.
 
     Parameters
     ----------
@@ -136,15 +143,15 @@ def check_plans(network: QueueNetwork, plans: Plans, routes: Routes) -> None:
     routes
         Ways.
 
-    Raises
-    ------
-    NetworkError
-        Columns of wrong length, unknown links, routes or kinds, closed links, links that do not connect, times before
-        midnight or that go back; all of them at once.
+    Returns
+    -------
+    list[Fault]
+        Columns of wrong length or type, unknown links, routes or kinds, closed links, links that do not connect, times
+        before midnight or that go back: the first of each sort, with their number. Empty where all is well.
     """
     faults = _shapes(plans) + _kinds(plans.kinds, network)
     if faults:
-        raise NetworkError(faults)
+        return faults
     faults += check_ways(network, routes)
     faults += _first(
         "route",
@@ -160,12 +167,11 @@ def check_plans(network: QueueNetwork, plans: Plans, routes: Routes) -> None:
     if leg >= 0:
         times = f"{plans.earliest_cs[leg]} after {plans.earliest_cs[leg - 1]}"
         faults.append(Fault(WHERE, f"earliest_cs, leg {leg}", "not before the leg before", times))
-    if faults:
-        raise NetworkError(faults)
+    return faults
 
 
 def check_ways(network: QueueNetwork, routes: Routes) -> list[Fault]:
-    """The first route that cannot be driven, as a fault.
+    """The first route that cannot be driven, with the number of all of them, as a fault.
 
     Parameters
     ----------
@@ -180,8 +186,8 @@ def check_ways(network: QueueNetwork, routes: Routes) -> list[Fault]:
         None or one: an unknown or closed link, or two that do not connect.
     """
     is_open = np.isfinite(network.free_time_s)
-    route, place = broken_route(routes.indptr, routes.link, network.tail, network.head, is_open)
-    return [] if route < 0 else [_route_fault(network, routes, int(route), int(place))]
+    route, place, count = broken_route(routes.indptr, routes.link, network.tail, network.head, is_open)
+    return [] if route < 0 else [_route_fault(network, routes, int(route), int(place), int(count))]
 
 
 def _shapes(plans: Plans) -> list[Fault]:
@@ -213,9 +219,13 @@ def _kinds(kinds: VehicleKinds, network: QueueNetwork) -> list[Fault]:
     n = len(kinds.weight)
     if not 1 <= n <= MOST_KINDS or np.shape(kinds.pcu) != (n,) or np.shape(kinds.vehicle_class) != (n,):
         return [Fault(WHERE, "kinds", f"1 to {MOST_KINDS} rows of class, size and weight", str(n))]
+    if np.asarray(kinds.weight).dtype.kind not in "iu":
+        return [Fault(WHERE, "kinds.weight", "whole numbers", str(np.asarray(kinds.weight).dtype))]
     size = np.asarray(kinds.pcu) * kinds.weight
-    # The headway of the largest vehicle on the least capacity is a 32-bit number of centiseconds.
-    most = 5_000.0 * float(network.capacity_pcuh.min(initial=1e6))
+    # A time of a day of 1000 hours and the headway of the largest vehicle on the least capacity are together a 32-bit
+    # number of centiseconds.
+    is_open = np.isfinite(network.free_time_s)
+    most = 4_900.0 * float(network.capacity_pcuh.min(initial=1e6, where=is_open))
     faults = _first(
         "kinds.pcu",
         kinds.pcu,
@@ -233,10 +243,10 @@ def _first(name: str, value: I32 | I8 | F64, good: Bool, expected: str) -> list[
     return [Fault(WHERE, f"{name}, {len(bad)} rows from {bad[0]}", expected, str(value[bad[0]]))]
 
 
-def _route_fault(network: QueueNetwork, routes: Routes, route: int, place: int) -> Fault:
-    """The fault of a route that cannot be driven."""
+def _route_fault(network: QueueNetwork, routes: Routes, route: int, place: int, count: int) -> Fault:
+    """The fault of a route that cannot be driven, one of so many."""
     links = routes.links_of(route)
-    field = f"route {route}, link {place}"
+    field = f"route {route}, link {place}" + (f" (one of {count} such routes)" if count > 1 else "")
     link = int(links[place])
     if not 0 <= link < network.n_links:
         return Fault(WHERE, field, f"a link from 0 to {network.n_links - 1}", str(link))
@@ -277,7 +287,9 @@ def round_packets(
     demand = np.asarray(demand, float)
     faults = []
     with np.errstate(invalid="ignore"):
-        faults += _first("demand", demand, (demand >= 0) & (demand < 2**31), "0 or more")
+        faults += _first("demand", demand, (demand >= 0) & (demand < 2**31 - 1), "0 to 2,147,483,646")
+    if agent is not None and np.shape(agent) != demand.shape:
+        faults.append(Fault(WHERE, "agent", f"shape {demand.shape}, as demand", str(np.shape(agent))))
     if not packet >= 1:
         faults.append(Fault(WHERE, "packet", "1 or more", repr(packet)))
     if faults:

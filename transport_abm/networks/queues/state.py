@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transport_abm.core.errors import Fault, ReproducibilityError
+from transport_abm.core.errors import Fault, ReproducibilityError, StoreError
 from transport_abm.networks.city import I32
 from transport_abm.networks.queues.charges import EntryCharge
 from transport_abm.networks.queues.kernels_links import (
@@ -37,7 +40,7 @@ from transport_abm.networks.queues.kernels_links import (
 )  # fmt: skip
 from transport_abm.networks.queues.kernels_moves import Counts, Trips
 from transport_abm.networks.queues.kernels_plans import by_departure, first_places
-from transport_abm.networks.queues.network import QueueNetwork
+from transport_abm.networks.queues.network import LEAST_PCUH, QueueNetwork
 from transport_abm.networks.queues.plans import Plans, Routes
 
 HORIZON_S = 1024
@@ -49,6 +52,46 @@ SPARE = 1024
 BATCH = 2048
 """Codes taken from the wheel at a time: a multiple of its chunk."""
 CLOSED_CS = 2**30
+CLAIMS = 1e6
+"""Claims of links that merge are whole numbers, the largest this one."""
+
+
+class MadeFor:
+    """What a state was made for: network, plans, routes and charge, themselves or their digests."""
+
+    def __init__(self, **things: object) -> None:
+        self.things = things
+        self.digests: dict[str, bytes] = {}
+
+    @classmethod
+    def of_digests(cls, table: NDArray[np.uint8]) -> MadeFor:
+        """From the digests that a file keeps; rows as ``PARTS``."""
+        made = cls()
+        made.digests = {name: row.tobytes() for name, row in zip(PARTS, table, strict=True)}
+        return made
+
+    def table(self) -> NDArray[np.uint8]:
+        """Digests, one row a part."""
+        return np.stack([np.frombuffer(self.digest(name), np.uint8) for name in PARTS])
+
+    def digest(self, name: str) -> bytes:
+        """Digest of a part, reckoned when it is first asked for."""
+        if name not in self.digests:
+            self.digests[name] = _digest(self.things[name])
+        return self.digests[name]
+
+    def differing(self, **things: object) -> list[str]:
+        """Names of the parts that are not these: the same thing in memory, or one of the same content."""
+        return [
+            name
+            for name, thing in things.items()
+            if not (name in self.things and self.things[name] is thing)
+            and self.digest(name) != _digest(thing)
+        ]
+
+
+PARTS = ("network", "plans", "routes", "charge")
+"""What a state belongs to."""
 
 
 @dataclass
@@ -70,7 +113,9 @@ class QueueState:
     weight: I32
     """By kind: real vehicles in a simulated one."""
     shape: tuple[int, ...] = field(default=())
-    """Links, vehicles, legs, places in routes, seconds of the day, minutes of a bin: what it belongs to."""
+    """Links, vehicles, legs, places in routes, seconds of the day, minutes of a bin."""
+    made_for: MadeFor = field(default_factory=MadeFor)
+    """Network, plans, routes and charge that it belongs to."""
 
     @property
     def second(self) -> int:
@@ -139,12 +184,28 @@ class QueueState:
 
     def copy(self) -> QueueState:
         """A state of its own."""
-        return _from_arrays({name: value.copy() for name, value in _arrays(self).items()})
+        return _from_arrays({name: value.copy() for name, value in _arrays(self).items()}, self.made_for)
 
     def save(self, path: Path) -> None:
-        """Write the state to an ``.npz`` file."""
-        with path.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, **_arrays(self))
+        """Write the state to an ``.npz`` file, whole or not at all: an earlier one stays until then.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be written.
+        """
+        path, name = Path(path), ""
+        try:
+            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as stream:
+                name = stream.name
+                np.savez(stream, allow_pickle=False, made_for=self.made_for.table(), **_arrays(self))
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
+        finally:
+            if name:
+                Path(name).unlink(missing_ok=True)
 
     @staticmethod
     def load(path: Path) -> QueueState:
@@ -157,8 +218,18 @@ class QueueState:
         """
         try:
             with np.load(path, allow_pickle=False) as file:
-                return _from_arrays({name: file[name] for name in file.files})
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+                arrays = {name: file[name] for name in file.files}
+            return _from_arrays(arrays, MadeFor.of_digests(arrays.pop("made_for")))
+        # The last one: a damaged header of the archive may ask for what Python's reader has not.
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            EOFError,
+            zipfile.BadZipFile,
+            RuntimeError,
+        ) as error:
             raise ReproducibilityError(
                 f"{path}: expected a state of the spatial queue, got {error}"
             ) from None
@@ -201,7 +272,7 @@ def build_state(
     n, end_s = network.n_links, round(end_h * 3600)
     n_bins = -(-end_s // (60 * bin_min))
     groups = (0, 0) if charge is None else charge.amount_cny.shape
-    paid = np.zeros(0 if charge is None else plans.n_vehicles, np.int32)
+    paid = np.zeros(0 if charge is None else plans.n_vehicles, np.int64)
     counts = Counts(
         np.zeros((n_bins, n), np.int32), np.zeros((n_bins, n), np.int64), np.zeros(groups, np.int64), paid,
         np.zeros(16, np.int64),
@@ -224,6 +295,7 @@ def build_state(
         detour=np.zeros(0, np.int32),
         weight=np.asarray(plans.kinds.weight, np.int32),
         shape=(n, plans.n_vehicles, plans.n_legs, len(routes.link), end_s, bin_min),
+        made_for=MadeFor(network=network, plans=plans, routes=routes, charge=charge),
     )
 
 
@@ -235,14 +307,15 @@ def _links(network: QueueNetwork, charge: EntryCharge | None) -> Links:
     closed = np.isinf(network.free_time_s)
     link[:, BASE] = np.arange(n) * FIRST_RING
     link[:, MASK] = FIRST_RING - 1
-    link[:, STORAGE] = np.rint(network.storage_pcu * 100)
-    link[:, CAPACITY] = np.rint(network.capacity_pcuh * 100)
+    link[:, STORAGE] = np.rint(np.where(closed, 0.0, network.storage_pcu) * 100)
+    link[:, CAPACITY] = np.rint(np.where(closed, LEAST_PCUH, network.capacity_pcuh) * 100)
     link[:, FREE] = np.rint(np.where(closed, CLOSED_CS / CS, network.free_time_s) * CS)
-    link[:, BACK] = np.rint(network.wave_time_s * CS)
+    link[:, BACK] = np.rint(np.where(closed, 0.0, network.wave_time_s) * CS)
     if charge is not None:
         link[charge.group >= 0, FLAGS] = CHARGED
     record[n:, MASK] = -1
-    priority = np.maximum(np.rint(network.priority), 1).astype(np.int32)
+    claim = np.where(closed, 0.0, network.priority)
+    priority = np.maximum(np.rint(claim * (CLAIMS / claim.max(initial=1e-9))), 1).astype(np.int32)
     chain = np.full(n + 1, -1, np.int32)
     chain[n] = n
     return Links(
@@ -275,6 +348,8 @@ def _arrays(state: QueueState) -> dict[str, NDArray[np.generic]]:
     """All arrays by name."""
     arrays: dict[str, NDArray[np.generic]] = {}
     for name, value in vars(state).items():
+        if name == "made_for":
+            continue
         if name in _TUPLES:
             arrays |= {f"{name}.{part}": getattr(value, part) for part in value._fields if part != "sums"}
         else:
@@ -282,7 +357,7 @@ def _arrays(state: QueueState) -> dict[str, NDArray[np.generic]]:
     return arrays
 
 
-def _from_arrays(arrays: dict[str, NDArray[np.generic]]) -> QueueState:
+def _from_arrays(arrays: dict[str, NDArray[np.generic]], made_for: MadeFor) -> QueueState:
     """The state of which these are the arrays."""
     arrays = dict(arrays)
     record = aligned(arrays["links.record"].shape)
@@ -294,7 +369,7 @@ def _from_arrays(arrays: dict[str, NDArray[np.generic]]) -> QueueState:
         for name, kind in _TUPLES.items()
     }
     shape = tuple(int(size) for size in arrays["shape"])
-    return QueueState(**values, **parts, shape=shape)  # type: ignore[arg-type]
+    return QueueState(**values, **parts, shape=shape, made_for=made_for)  # type: ignore[arg-type]
 
 
 def check_belongs(state: QueueState, network: QueueNetwork, plans: Plans, routes: Routes) -> None:
@@ -303,7 +378,7 @@ def check_belongs(state: QueueState, network: QueueNetwork, plans: Plans, routes
     Raises
     ------
     ReproducibilityError
-        If the numbers of links, vehicles, legs or links in routes differ.
+        If one of them is another one, or has other content.
     """
     expected = (network.n_links, plans.n_vehicles, plans.n_legs, len(routes.link))
     if state.shape[:4] != expected:
@@ -311,6 +386,48 @@ def check_belongs(state: QueueState, network: QueueNetwork, plans: Plans, routes
             "state of the spatial queue", "links, vehicles, legs, places", str(expected), str(state.shape[:4])
         )
         raise ReproducibilityError(str(fault))
+    _refuse(state.made_for.differing(network=network, plans=plans, routes=routes))
 
 
-__all__ = ["QueueState", "build_state", "check_belongs"]
+def check_same_charge(state: QueueState, charge: EntryCharge | None) -> None:
+    """Refuse to go on with a state under another charge.
+
+    Raises
+    ------
+    ReproducibilityError
+        If the charge is another one, or one is there where none was, or none where one was.
+    """
+    _refuse(state.made_for.differing(charge=charge))
+
+
+def _refuse(names: list[str]) -> None:
+    """An error that names the parts that differ, if any do."""
+    if names:
+        expected, got = f"the {' and '.join(names)} that it was made for", "of other content"
+        raise ReproducibilityError(str(Fault("state of the spatial queue", ", ".join(names), expected, got)))
+
+
+def _digest(thing: object) -> bytes:
+    """Digest of the content of numbers, arrays and records of them."""
+    text = hashlib.blake2b(digest_size=16)
+    _feed(text, thing)
+    return text.digest()
+
+
+def _feed(text: hashlib.blake2b, thing: object) -> None:
+    """Put content into a digest."""
+    if is_dataclass(thing):
+        for column in fields(thing):
+            text.update(f"{column.name}:".encode())
+            _feed(text, getattr(thing, column.name))
+    elif isinstance(thing, np.ndarray):
+        text.update(f"{thing.dtype}{thing.shape}".encode())
+        if thing.size:
+            text.update(np.ascontiguousarray(thing).data)
+    elif isinstance(thing, frozenset):
+        text.update(repr(sorted(thing)).encode())
+    else:
+        text.update(repr(thing).encode())
+
+
+__all__ = ["QueueState", "build_state", "check_belongs", "check_same_charge"]
