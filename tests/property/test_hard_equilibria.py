@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 
-from tests.naive_roads import beckmann, naive_cost, naive_frank_wolfe, naive_gap
+from tests.naive_roads import beckmann, naive_class_gap, naive_cost, naive_frank_wolfe, naive_gap
 from transport_abm.networks.city import F64, I32
 from transport_abm.networks.formats.tntp import read_tntp_network, read_tntp_trips
 from transport_abm.networks.roads.assignment import RoadProblem, assign_roads
 from transport_abm.networks.roads.equilibrium import Equilibrium
 from transport_abm.networks.roads.kernels_newton import newton_step
-from transport_abm.networks.roads.road_classes import one_class
+from transport_abm.networks.roads.road_classes import RoadClasses, one_class
 
 CASE = st.integers(0, 2**32 - 1)
 
@@ -159,3 +160,52 @@ def test_networks_that_come_as_tntp_files_with_tolls_and_distances_reach_1e_8(
     flows = assign_roads(read, zone_node, wanted, gap=1e-8, max_iterations=300)
     assert flows.converged and naive_gap(read, zone_node, wanted, flows.flow_pcuh) <= 1.01e-8
     np.testing.assert_allclose(flows.cost_s, naive_cost(read, flows.flow_pcuh), rtol=1e-12)
+
+
+@pytest.mark.parametrize("load", [1.0, 2.0, 5.0, 10.0])
+@pytest.mark.parametrize("toll_s", [50.0, 1.0, 0.1])
+def test_classes_that_pay_a_little_differently_find_their_ways(load: float, toll_s: float) -> None:
+    """Two ways, one with a toll for half of the drivers: these leave it to the others as far as it is worth it.
+
+    Swaps between the classes change no flow of a link. Shifts pair by pair take one sweep for each small part of them.
+    """
+    free_s, capacity, total = np.array([600.0, 660.0]), 1000.0, 2000.0 * load
+    problem = RoadProblem(
+        np.zeros(2, np.int32), np.ones(2, np.int32), 2, free_s, np.full(2, capacity), np.full(2, 0.15), np.full(2, 4.0),
+        np.zeros(2), np.zeros(2),
+    )  # fmt: skip
+    demand = np.zeros((2, 2, 2))
+    demand[:, 0, 1] = total / 2
+    nodes, names = np.array([0, 1], np.int32), ("payers", "exempt")
+    without = RoadClasses(names, np.ones(2), np.zeros((2, 2)))
+    classes = RoadClasses(names, np.ones(2), np.array([[toll_s, 0.0], [0.0, 0.0]]))
+
+    def dearer(flow: float) -> float:
+        """How much longer the way with the toll takes, with its toll, at a flow on it."""
+        time = free_s * (1.0 + 0.15 * (np.array([flow, total - flow]) / capacity) ** 4)
+        return float(time[0] + toll_s - time[1])
+
+    # All who are exempt take the way with the toll, and of the payers as many as make both ways equal for them.
+    payers = brentq(dearer, total / 2, total, xtol=1e-9) - total / 2 if dearer(total / 2) < 0 else 0.0
+    before = assign_roads(problem, nodes, demand, gap=1e-8, max_iterations=20, classes=without)
+    for state in (None, before.state):
+        flows = assign_roads(
+            problem, nodes, demand, gap=1e-10, max_iterations=20, classes=classes, state=state
+        )
+        assert flows.converged
+        # An excess of the gap's share of all cost, at the toll: so many may still be on the wrong way.
+        wrong = 1e-10 * float((flows.flow_pcuh * flows.time_s).sum()) / toll_s
+        np.testing.assert_allclose(flows.class_flow_vehh[:, 0], [payers, total / 2], rtol=1e-6, atol=wrong)
+
+
+@settings(max_examples=10, deadline=None)
+@given(CASE)
+def test_classes_with_small_differences_on_networks_reach_1e_8(seed: int) -> None:
+    problem, zone_node, demand = hard_case(seed)
+    rng = np.random.default_rng(seed)
+    fixed = np.array([np.zeros(problem.n_links), *rng.uniform(0, 1, (2, problem.n_links))])
+    classes = RoadClasses(("a", "b", "c"), np.ones(3), fixed)
+    split = np.stack([demand / 3] * 3)
+    flows = assign_roads(problem, zone_node, split, gap=1e-8, max_iterations=80, classes=classes)
+    assert flows.converged
+    assert naive_class_gap(problem, classes, zone_node, split, flows.class_flow_vehh) <= 1.1e-8
