@@ -298,7 +298,10 @@ def _distinct(number: I32) -> I32:
 def _check_closure(problem: RoadProblem, flow: F64, zone_node: I32, demand: F64, name: str) -> None:
     """At every node: what flows in and starts there flows out or ends there."""
     n = problem.n_nodes
-    balance = np.bincount(problem.head, flow, n) - np.bincount(problem.tail, flow, n)
+    balance = np.zeros(n)
+    # Counts of nothing are whole numbers even with weights.
+    balance += np.bincount(problem.head, flow, n)
+    balance -= np.bincount(problem.tail, flow, n)
     balance += np.bincount(zone_node, demand.sum(axis=1), n) - np.bincount(zone_node, demand.sum(axis=0), n)
     worst = int(np.abs(balance).argmax())
     if not abs(balance[worst]) <= CLOSURE * max(float(demand.sum()), 1.0):

@@ -1,8 +1,7 @@
 """Cheapest ways in a hierarchy of road nodes: their costs, what is gathered and loaded along them, their links.
 
 A batch of origins holds the costs to all nodes. The way to a node is traced back from there: as long as its
-cost came from above, along the chord that gives it; then down the chords that were climbed. Of several chords
-that give the cost the first counts.
+cost came from above, along the chord that gives it; then down the chords that were climbed.
 """
 
 from __future__ import annotations
@@ -36,13 +35,26 @@ def _is_climbed(place, climbed, cost, v):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _chord_from_above(ptr, upper, down, cost, v):  # type: ignore[no-untyped-def]
-    """Chord down which the cheapest way reaches a node."""
+def _chord_from_above(ptr, upper, down, place, climbed, cost, v):  # type: ignore[no-untyped-def]
+    """Chord down which the cheapest way reaches a node.
+
+    Where links cost nothing the way to another node may come through the node itself. A cheaper node is safe. Of those
+    of the same cost the lowest one to which the way climbs all along is, else the highest one: if its way came through
+    the node, inside a chord, the start of that chord would be a lower one of the first kind, or a higher one of the second.
+    """
     wanted = cost[v]
+    best, rising = -1, False
     for k in range(ptr[v], ptr[v + 1]):
-        if cost[upper[k]] + down[k] == wanted:
-            return k
-    return -1
+        u = upper[k]
+        if cost[u] + down[k] == wanted:
+            if cost[u] < wanted:
+                return k
+            if _is_climbed(place, climbed, cost, u):
+                if not rising or u < upper[best]:
+                    best, rising = k, True
+            elif not rising and (best < 0 or u > upper[best]):
+                best = k
+    return best
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -98,7 +110,7 @@ def _sum_to(tables, lane, first, place, climbed, cost, work, v):  # type: ignore
                 value[v, a] = risen[place[v] - first, a]
             known[v] = lane
             break
-        stack[size] = _chord_from_above(ptr, upper, down, cost, v)
+        stack[size] = _chord_from_above(ptr, upper, down, place, climbed, cost, v)
         v = upper[stack[size]]
         size += 1
     for i in range(size - 1, -1, -1):
@@ -208,7 +220,7 @@ def _fall(tables, place, climbed, cost, falling, rising):  # type: ignore[no-unt
         if _is_climbed(place, climbed, cost, v):
             rising[v] += amount
         else:
-            k = _chord_from_above(ptr, upper, down, cost, v)
+            k = _chord_from_above(ptr, upper, down, place, climbed, cost, v)
             chord_flow[k] += amount
             falling[upper[k]] += amount
 
@@ -259,7 +271,7 @@ def _trace(chords, weights, batch, lane, place, v, found):  # type: ignore[no-un
     cost = batch.cost[lane]
     down = weights.cost[DOWN]
     while not _is_climbed(place, batch.climbed, cost, v):
-        k = _chord_from_above(chords.ptr, chords.upper, down, cost, v)
+        k = _chord_from_above(chords.ptr, chords.upper, down, place, batch.climbed, cost, v)
         slots, size = _unpack(weights.step, 2 * k + DOWN, slots, size, stack)
         v = chords.upper[k]
     while True:
@@ -270,6 +282,27 @@ def _trace(chords, weights, batch, lane, place, v, found):  # type: ignore[no-un
             return _unpack(weights.step, last, slots, size, stack)
         slots, size = _unpack(weights.step, 2 * last + UP, slots, size, stack)
         v = chords.lower[last]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _without_loops(graph, way, mark, seen, at):  # type: ignore[no-untyped-def]
+    """Take out of a way what leads from a node back to it: links that cost nothing. Returns how many links are left.
+
+    ``seen`` and ``at``, of nodes, are work space; ``seen`` holds no ``mark`` before.
+    """
+    kept = 0
+    for k in range(len(way) + 1):
+        node = graph.tail[way[k]] if k < len(way) else graph.head[way[k - 1]]
+        if seen[node] == mark:
+            for j in range(at[node], kept):
+                seen[graph.tail[way[j]]] = -1
+            kept = at[node]
+        seen[node] = mark
+        at[node] = kept
+        if k < len(way):
+            way[kept] = way[k]
+            kept += 1
+    return kept
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -300,6 +333,8 @@ def path_block(chords, graph, weights, block, pairs, paths, tolerance):  # type:
     inward = (chords.rank, chords.into_ptr, chords.into, graph.tail)
     stack = np.empty(2 * len(place) + 2, np.int64)
     way = np.empty(256, np.int32)
+    seen = np.full(len(chords.rank), -1, np.int32)
+    at = np.empty(len(chords.rank), np.int32)
     cheapest = np.full(len(row), np.inf)
     length = np.zeros(len(row), np.int64)
     slots = np.empty(1024, np.int32)
@@ -336,8 +371,9 @@ def path_block(chords, graph, weights, block, pairs, paths, tolerance):  # type:
             slots = longer
         for k in range(count):
             slots[size + k] = way[count - 1 - k]
-        size += count
-        length[i] = count
+        if count > 0:
+            length[i] = _without_loops(graph, slots[size : size + count], i, seen, at)
+            size += length[i]
     return cheapest, length, slots[:size].copy()
 
 
@@ -383,11 +419,11 @@ def find_way(chords, graph, weights, origin, destination):  # type: ignore[no-un
         return best, nothing
     if top < 0:
         return best, np.full(1, direct, np.int32)
-    return best, _join(chords, weights, top, last, following)
+    return best, _join(chords, graph, weights, top, last, following)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _join(chords, weights, top, last, following):  # type: ignore[no-untyped-def]
+def _join(chords, graph, weights, top, last, following):  # type: ignore[no-untyped-def]
     """Slots of a way over its highest node, from the start."""
     n = len(chords.parent)
     stack = np.empty(2 * n + 2, np.int64)
@@ -409,4 +445,8 @@ def _join(chords, weights, top, last, following):  # type: ignore[no-untyped-def
         v = chords.lower[k]
     if following[v] != START:
         way, count = _unpack(weights.step, following[v], way, count, stack)
+    if count == 0:
+        return way[:0].copy()
+    nodes = len(chords.rank)
+    count = _without_loops(graph, way[:count], 0, np.full(nodes, -1, np.int32), np.empty(nodes, np.int32))
     return way[:count].copy()
