@@ -58,6 +58,6 @@ def ladder_command(
     head = [words("ladder.what"), words("ladder.unit"), *names, words("word.observed")]
     print_table(title, head, ladder_rows(runs, words), right=tuple(range(2, 3 + len(runs))))
     for text in explain(runs, words):
-        console.print(f"- {text}")
+        console.print(f"- {text}", soft_wrap=True)
     if out is not None:
         notes.print(str(out), soft_wrap=True)

@@ -34,6 +34,7 @@ from transport_abm.networks.simulated_day import (
     learn_slice,
     open_slices,
     period_gap,
+    period_traffic,
     queue_of,
     simulate_day,
 )
@@ -143,16 +144,7 @@ def simulate_roads(
             break
     n = queue.n_links
     for period in Period:
-        own = [part for part in parts if part.period is period]
-        # A period is offered the mean of its slices, by their departures.
-        # Slices without any say nothing, not even of links that are closed: 0 times infinity is no time.
-        leave = [float(part.demand.sum()) for part in own]
-        if not any(leave):
-            leave = [1.0] * len(own)
-        travel.link_time_s[period] = sum(
-            trips / sum(leave) * part.time_s[:n] for part, trips in zip(own, leave, strict=True) if trips > 0
-        )
-        travel.link_flow_pcuh[period] = np.max([part.flow_pcuh[:n] for part in own], axis=0)
+        travel.link_flow_pcuh[period], travel.link_time_s[period] = period_traffic(parts, period, n)
     travel.slices = parts
     travel.road_demand = [vehicles[part] for part in DayPart]
 

@@ -80,7 +80,7 @@ class Slice:
     time_s: F64
     """Mean time on each link of the problem of those who entered it in these hours."""
     flow_pcuh: F64
-    """Vehicles that entered each link in the busiest of these hours."""
+    """Vehicles that entered each link, in the mean of these hours."""
     state: RoadState | None = None
     """Routes."""
     expectation: Expectation | None = None
@@ -232,6 +232,39 @@ def period_gap(parts: Sequence[Slice], period: Period) -> float:
     return sum(part.excess for part in own) / max(sum(part.spent for part in own), 1e-9)
 
 
+def period_traffic(parts: Sequence[Slice], period: Period, n: int) -> tuple[F64, F64]:
+    """Flow and time on the first ``n`` links of a period, over its slices.
+
+    Parameters
+    ----------
+    parts
+        Slices after a day.
+    period
+        Period of the day.
+    n
+        Links of the roads.
+
+    Returns
+    -------
+    flow, time
+        Vehicles that entered in the mean hour [vehicles/h]; their mean time, and where nobody did that of the slices by
+        their departures [s].
+    """
+    own = [part for part in parts if part.period is period]
+    leave = np.array([float(part.demand.sum()) for part in own])
+    # Slices without any departure say nothing, not even of links that are closed: 0 times infinity is no time.
+    share = leave / leave.sum() if leave.any() else np.full(len(own), 1.0 / len(own))
+    time = sum(
+        part_share * part.time_s[:n] for part, part_share in zip(own, share, strict=True) if part_share > 0
+    )
+    entered = sum(len(part.hours) * part.flow_pcuh[:n] for part in own)
+    used = np.asarray(entered) > 0
+    spent = sum(len(part.hours) * part.flow_pcuh[:n][used] * part.time_s[:n][used] for part in own)
+    time = np.asarray(time).copy()
+    time[used] = spent / np.asarray(entered)[used]
+    return np.asarray(entered) / sum(len(part.hours) for part in own), time
+
+
 def _capacity(part: Slice, queue: QueueNetwork) -> F64:
     """Capacity that buses leave on each link of a slice [pcu/h]."""
     capacity = part.problem.capacity_pcuh.copy()
@@ -326,7 +359,7 @@ def _take_times(part: Slice, day: QueueDay) -> None:
     part.time_s = part.problem.free_time_s.copy()
     part.time_s[:n][used] = spent_cs[used] / (CS * total[used])
     part.flow_pcuh = np.zeros(part.problem.n_links)
-    part.flow_pcuh[:n] = entered.reshape(-1, BINS_H, n).sum(axis=1).max(axis=0)
+    part.flow_pcuh[:n] = total / len(part.hours)
 
 
 def _report(day: QueueDay) -> DayReport:

@@ -152,7 +152,7 @@ def commute_share_am(view: YearView) -> Iterator[Row]:
     "min",
     "Mean time of a car trip",
     "小汽车平均出行时间",
-    "car drivers' in-vehicle time, whole city, by period",
+    "car drivers' in-vehicle time by the cheapest ways at the times of the period, whole city, by period",
 )
 def car_time(view: YearView) -> Iterator[Row]:
     """Mean in-vehicle time of car drivers."""
@@ -183,9 +183,9 @@ def network_speed(view: YearView) -> Iterator[Row]:
             yield "", period.name.lower(), km / hours
 
 
-@outcome("vehicle-h/h", "Vehicle-hours in the morning design hour", "早高峰设计小时车辆小时数",
-         "on all roads; free: at the times of empty roads; below: delay on links with less than 90 % of their "
-         "capacity in flow; near: delay on the others")  # fmt: skip
+@outcome("vehicle-h/h", "Vehicle-hours in an hour of the morning peak", "早高峰一小时车辆小时数",
+         "on all roads, in the design hour, on the spatial queue in the mean hour; free: at the times of empty roads; "
+         "below: delay on links with less than 90 % of their capacity in flow; near: delay on the others")  # fmt: skip
 def road_hours(view: YearView) -> Iterator[Row]:
     """Where the drivers' time goes: empty roads, delay on links below their capacity, delay on those near it."""
     roads = view.city.roads

@@ -90,7 +90,8 @@ def form(unit: str, values: Sequence[float], words: Texts) -> Form:
     largest = max((abs(v) for v in values if math.isfinite(v)), default=0.0)
     row = _units().get(unit)
     if row is None:
-        return Form(1.0, _decimals(largest), unit)
+        whole = all(v == round(v) for v in values if math.isfinite(v))
+        return Form(1.0, 0 if whole else _decimals(largest), unit)
     scale = float(row[f"scale_{words.language}"])
     if largest >= scale > 1.0:
         return Form(scale, _decimals(largest / scale), row[f"scaled_{words.language}"])

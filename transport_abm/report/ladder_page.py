@@ -22,6 +22,8 @@ SMALL = 0.02
 PLAIN = (("gap", "excess"), ("gap", "iterations"))
 """Rows that are numbers and no shares."""
 PARTS = ("free", "below", "near")
+WHOLES = ("road_hours",)
+"""Outcomes of which the table has the parts beside the whole."""
 
 
 def ladder_rows(runs: Sequence[RungRun], words: Texts) -> list[tuple[str, ...]]:
@@ -45,7 +47,10 @@ def ladder_rows(runs: Sequence[RungRun], words: Texts) -> list[tuple[str, ...]]:
     for row in table.to_dict("records"):
         values = [float(row[run.rung]) for run in runs]
         plain_number = (row["outcome"], row["class"]) in PLAIN
-        how = form("" if plain_number else str(row["unit"]), values, words)
+        # Parts of a sum stand in the unit of the whole.
+        whole = table[table["outcome"] == row["outcome"]] if row["outcome"] in WHOLES else None
+        size = values if whole is None else whole[[run.rung for run in runs]].to_numpy(float).ravel().tolist()
+        how = form("" if plain_number else str(row["unit"]), size, words)
         published = observed_values(str(row["outcome"]), str(row["class"]))
         nearest = min(published, key=lambda one: abs(one.year - year), default=None)
         seen = "" if nearest is None else f"{how(nearest.value)} ({nearest.year})"

@@ -291,7 +291,7 @@ def _without_loops(graph, way, mark, seen, at):  # type: ignore[no-untyped-def]
     ``seen`` and ``at``, of nodes, are work space; ``seen`` holds no ``mark`` before.
     """
     kept = 0
-    for k in range(len(way) + 1):
+    for k in range(len(way) + min(len(way), 1)):
         node = graph.tail[way[k]] if k < len(way) else graph.head[way[k - 1]]
         if seen[node] == mark:
             for j in range(at[node], kept):
@@ -371,9 +371,8 @@ def path_block(chords, graph, weights, block, pairs, paths, tolerance):  # type:
             slots = longer
         for k in range(count):
             slots[size + k] = way[count - 1 - k]
-        if count > 0:
-            length[i] = _without_loops(graph, slots[size : size + count], i, seen, at)
-            size += length[i]
+        length[i] = _without_loops(graph, slots[size : size + count], i, seen, at)
+        size += length[i]
     return cheapest, length, slots[:size].copy()
 
 
@@ -445,8 +444,6 @@ def _join(chords, graph, weights, top, last, following):  # type: ignore[no-unty
         v = chords.lower[k]
     if following[v] != START:
         way, count = _unpack(weights.step, following[v], way, count, stack)
-    if count == 0:
-        return way[:0].copy()
     nodes = len(chords.rank)
     count = _without_loops(graph, way[:count], 0, np.full(nodes, -1, np.int32), np.empty(nodes, np.int32))
     return way[:count].copy()
