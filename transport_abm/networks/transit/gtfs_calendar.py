@@ -29,8 +29,8 @@ def services_of_day(tables: Mapping[str, Columns], date: str, faults: list[Fault
     week = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
     if calendar := tables.get("calendar.txt"):
         days = [calendar.text(name) for name in week]
-        for row, service in enumerate(calendar.text("service_id")):
-            start, end = (_day(calendar.text(name)[row]) for name in ("start_date", "end_date"))
+        dates_of = [map(_day, calendar.text(name)) for name in ("start_date", "end_date")]
+        for row, (service, start, end) in enumerate(zip(calendar.text("service_id"), *dates_of, strict=True)):
             if start is None or end is None:
                 calendar.fault(f"start_date, row {row + 2}", "dates as YYYYMMDD", "something else")
             else:

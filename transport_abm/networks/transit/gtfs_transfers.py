@@ -159,13 +159,14 @@ def _rail_pairs(
         close = np.sort(rows[cKDTree(points).query_pairs(reach_m, output_type="ndarray")].reshape(-1, 2))
         near = {(a, b) for a, b in close.tolist()}
     mates = set(_mates(rows.tolist(), station))
-    far = sum(pair not in near | mates for pair in _mates(rows.tolist(), name))
+    joined = near | mates
+    far = sum(pair not in joined for pair in _mates(rows.tolist(), name))
     if far:
         notes.append(
             f"{far} pairs of rail stops of one name not joined: over {reach_m:g} m apart, no station"
         )
     walk_m = {}
-    for a, b in sorted(near | mates):
+    for a, b in sorted(joined):
         walk = _straight_m(network, a, b) * detour
         # Stairs and passages of a station are longer than the straight line.
         inside = (a, b) in mates or name[a] == name[b]

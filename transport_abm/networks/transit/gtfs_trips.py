@@ -67,6 +67,7 @@ def read_runs(tables: Mapping[str, Columns], services: set[str], notes: list[str
     sequence = times.number("stop_sequence", 0, 1e6)
     along = times.number("shape_dist_traveled", 0, 1e9, default=math.nan)
     stop = times.text("stop_id")
+    texts = [(times.text(name), name) for name in ("arrival_time", "departure_time")]
     runs: dict[tuple[str, tuple[str, ...]], Run] = {}
     short = len(route.keys() - rows.keys())
     for trip, own in rows.items():
@@ -78,7 +79,7 @@ def read_runs(tables: Mapping[str, Columns], services: set[str], notes: list[str
         if len(own) < 2:
             short += 1
             continue
-        seconds = _seconds_along(times, trip, own)
+        seconds = _seconds_along(times, texts, trip, own)
         if seconds is None:
             continue
         stops = tuple(stop[row] for row in own)
@@ -178,9 +179,10 @@ def _seconds(text: str) -> float:
     return int(match[1]) * 3600.0 + int(match[2]) * 60 + int(match[3]) if match else math.nan
 
 
-def _seconds_along(times: Columns, trip: str, rows: list[int]) -> F64 | None:
+def _seconds_along(
+    times: Columns, texts: list[tuple[list[str], str]], trip: str, rows: list[int]
+) -> F64 | None:
     """Departure at each stop of a trip and arrival at its last [s]; None with faults."""
-    texts = [(times.text(name), name) for name in ("arrival_time", "departure_time")]
     clock = np.array([[_seconds(text[row]) for row in rows] for text, _ in texts])
     sound = True
     for (text, name), told in zip(texts, clock, strict=True):
