@@ -321,9 +321,11 @@ def test_each_fault_is_told_once(tmp_path: Path) -> None:
     tables["stop_times.txt"] = tables["stop_times.txt"].replace("a,0,", "a,x,")
     tables["trips.txt"] += "2,week,t9\n"
     tables["frequencies.txt"] = "trip_id,start_time,end_time,headway_secs\nt0,05:00:00,04:00:00,0\n"
+    tables["calendar.txt"] += "holiday,0,0,0,0,0,0,0,20240101,never\n"
+    tables["routes.txt"] += "3,Rocket,1999\n"
     with pytest.raises(NetworkError) as caught:
         trains(tmp_path, tables)
-    assert len(caught.value.faults) == len(set(caught.value.faults)) == 4
+    assert len(caught.value.faults) == len(set(caught.value.faults)) == 6
 
 
 def test_rows_of_trips_and_services_that_are_not_there_are_counted(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def read_gtfs(
     notes: list[str] = []
     mode_of = _route_modes(tables["routes.txt"])
     day, services = services_of_day(tables, date, faults)
-    runs = read_runs(tables, services, notes) if not faults else []
+    runs = read_runs(tables, services, notes)
     place = _places(tables["stops.txt"], {stop for run in runs for stop in run.stops})
     stated = read_transfers(tables, notes)
     if faults:
