@@ -316,6 +316,21 @@ def test_a_feed_gives_what_tables_and_totals_do_not(command: Command, town: Path
     assert read_city(town / "zip").transit.line_name_en == read_city(town / "both").transit.line_name_en
 
 
+def test_a_built_city_keeps_the_walks_of_its_feed(command: Command, town: Path) -> None:
+    """Stations of one name 5 km apart are two; 120 s at 4.8 km/h are 160 m; a change is forbidden."""
+    stops = FEED_TABLES["stops.txt"].replace("c,C", "c,A")
+    (town / "feed" / "stops.txt").write_text(stops)
+    stated = "from_stop_id,to_stop_id,transfer_type,min_transfer_time\na,a,2,120\nb,b,3,\n"
+    (town / "feed" / "transfers.txt").write_text(stated)
+    for more, walks in (("", [150, 160]), ('bus = "bus"\n', [])):
+        transit = built(command, town, HEAD + ROADS + FEED + more, f"city{len(walks)}").transit
+        rail = transit.stop_mode == TransitMode.METRO
+        start, end = transit.transfer_from, transit.transfer_to
+        assert not (rail[start] & rail[end]).any()
+        if walks:
+            assert sorted(transit.transfer_walk_m[rail[start]].tolist()) == pytest.approx(walks)
+
+
 def test_bus_tables_keep_stops_headways_and_ways(command: Command, town: Path) -> None:
     transit = built(command, town, HEAD + ROADS + 'bus = "bus"\n').transit
     assert transit.line_headway_min.tolist() == [[6, 10, 6, np.inf]]

@@ -66,6 +66,8 @@ class CityParts:
     meta: Mapping[str, object]
     lines: Sequence[TransitNetwork] = ()
     """More lines over these roads, without transfers between them."""
+    feed: TransitNetwork | None = None
+    """Lines of a feed over these roads, with the transfers between their stops."""
 
 
 def build_city_from_files(recipe: CityRecipe, tell: Tell | None = None) -> City:
@@ -130,7 +132,7 @@ def build_city_from_files(recipe: CityRecipe, tell: Tell | None = None) -> City:
     return build_city(
         CityParts(
             recipe.name, crs, boundaries, totals, street_points(roads), roads, {}, *metro,
-            bus if recipe.bus_routes else None, build_meta(recipe, notes), lines,
+            bus if recipe.bus_routes else None, build_meta(recipe, notes), *lines,
         )
     )  # fmt: skip
 
@@ -187,7 +189,11 @@ def build_city(parts: CityParts) -> City:
     transit = join_networks(metro, bus)
     for more in parts.lines:
         transit = join_networks(transit, more)
-    transit = add_transfers(transit, inputs)
+    settled = None
+    if parts.feed is not None:
+        settled = np.arange(transit.n_stops + parts.feed.n_stops) >= transit.n_stops
+        transit = join_networks(transit, parts.feed)
+    transit = add_transfers(transit, inputs, settled)
     zones = replace(zones, name=_names(zones, transit, parts.boundaries.districts.name_en))
     city = City(
         parts.name,

@@ -68,7 +68,7 @@ def read_roads(recipe: CityRecipe, crs: str, notes: list[str]) -> RoadNetwork:
 
 def read_lines(
     recipe: CityRecipe, roads: RoadNetwork, inputs: YearInputs, crs: str, notes: list[str]
-) -> list[TransitNetwork]:
+) -> tuple[list[TransitNetwork], TransitNetwork | None]:
     """Read the bus tables and the feed of a recipe.
 
     Parameters
@@ -86,15 +86,15 @@ def read_lines(
 
     Returns
     -------
-    list[TransitNetwork]
-        Lines by source.
+    tuple
+        Lines of the bus tables without transfers, if any; lines of the feed with theirs, or None.
 
     Raises
     ------
     NetworkError
         If the tables or the feed have faults.
     """
-    lines = []
+    lines, transit = [], None
     if recipe.bus:
         lines.append(build_bus_network(read_bus_tables(recipe.bus), roads, inputs, crs, notes))
     if recipe.gtfs:
@@ -103,9 +103,9 @@ def read_lines(
             recipe.gtfs, crs=crs, inputs=inputs, train=(recipe.train_places, recipe.train_seats), roads=roads,
             date=recipe.gtfs_date, modes=[mode for mode, is_wanted in wanted.items() if is_wanted],
         )  # fmt: skip
-        lines.append(feed.transit)
+        transit = feed.transit
         notes += [f"GTFS of {feed.date}", *feed.notes]
-    return lines
+    return lines, transit
 
 
 def read_metro(recipe: CityRecipe) -> tuple[list[MetroTable], list[Opening]]:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from transport_abm.core.vocabulary import TransitMode
-from transport_abm.networks.city import F64, I32, Fares, RoadNetwork, TransitNetwork, Zones
+from transport_abm.networks.city import F64, I32, Bool, Fares, RoadNetwork, TransitNetwork, Zones
 from transport_abm.networks.reference._tables import CRS
 from transport_abm.networks.reference.bus_lines import build_bus_lines
 from transport_abm.networks.reference.metro import build_metro
@@ -77,16 +77,21 @@ def _near_pairs(point: F64, other: F64, reach_m: float, count: int) -> tuple[I32
     return np.stack([here, row[here, rank]], axis=1).astype(np.int32), distance[here, rank]
 
 
-def add_transfers(network: TransitNetwork, inputs: Mapping[str, float]) -> TransitNetwork:
+def add_transfers(
+    network: TransitNetwork, inputs: Mapping[str, float], settled: Bool | None = None
+) -> TransitNetwork:
     """Join metro platforms, metro and bus, and neighbouring bus stops by walks.
 
     Parameters
     ----------
     network
-        Metro and bus lines; any transfers it has are replaced.
+        Metro and bus lines; any transfers it has are replaced, but for those between settled stops.
     inputs
         Parameters ``transit_supply.*_transfer_m``, ``transit_supply.*_reach_m``, ``transit.walk_detour`` and
         ``transit.bus_stop_spacing_m``.
+    settled
+        By stop: whether its transfers to others like it are those that the network has (a feed knows its
+        own); None for no stop.
 
     Returns
     -------
@@ -113,7 +118,14 @@ def add_transfers(network: TransitNetwork, inputs: Mapping[str, float]) -> Trans
         ends = bus[close].reshape(-1, 2)
         pair.append(ends)
         walk.append(np.hypot(*(point[ends[:, 0]] - point[ends[:, 1]]).T) * detour)
-    return with_transfers(network, np.concatenate(pair), np.concatenate(walk))
+    pairs, walk_m = np.concatenate(pair), np.concatenate(walk)
+    if settled is not None:
+        start, end = network.transfer_from, network.transfer_to
+        kept = settled[start] & settled[end] & (start < end)
+        made = ~settled[pairs].all(axis=1)
+        pairs = np.concatenate([pairs[made], np.stack([start[kept], end[kept]], axis=1)])
+        walk_m = np.concatenate([walk_m[made], network.transfer_walk_m[kept]])
+    return with_transfers(network, pairs, walk_m)
 
 
 def build_reference_transit(

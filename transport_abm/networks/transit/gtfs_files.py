@@ -26,10 +26,11 @@ TABLES: dict[str, tuple[str, ...]] = {
     "stops.txt": ("stop_id", "stop_name", "stop_lat", "stop_lon"),
     "routes.txt": ("route_id", "route_type"),
     "trips.txt": ("route_id", "service_id", "trip_id"),
-    "stop_times.txt": ("trip_id", "stop_id", "stop_sequence", "departure_time"),
+    "stop_times.txt": ("trip_id", "stop_id", "stop_sequence"),
     "calendar.txt": ("service_id", "wednesday", "start_date", "end_date"),
     "calendar_dates.txt": ("service_id", "date", "exception_type"),
     "frequencies.txt": ("trip_id", "start_time", "end_time", "headway_secs"),
+    "transfers.txt": ("from_stop_id", "to_stop_id"),
 }
 """Tables that are read, with the columns each must have."""
 _NEEDED = ("stops.txt", "routes.txt", "trips.txt", "stop_times.txt")
@@ -46,7 +47,7 @@ def read_feed(path: Path | str) -> dict[str, Columns]:
     Returns
     -------
     dict
-        Tables by file name; optional ones may be absent.
+        Tables by file name, which take faults down in one list; optional ones may be absent.
 
     Raises
     ------
@@ -67,6 +68,9 @@ def read_feed(path: Path | str) -> dict[str, Columns]:
     if not {"calendar.txt", "calendar_dates.txt"} & texts.keys():
         faults.append(Fault(place.name, "calendar.txt", "calendar.txt or calendar_dates.txt", "neither"))
     tables = {name: Columns(name, text, TABLES[name], faults) for name, text in texts.items()}
+    times = tables.get("stop_times.txt")
+    if times is not None and not {"arrival_time", "departure_time"} & times.column.keys():
+        times.fault("departure_time", "a column of this name or arrival_time", "neither")
     if faults:
         raise NetworkError(faults)
     return tables

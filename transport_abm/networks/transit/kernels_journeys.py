@@ -30,8 +30,8 @@ from transport_abm.networks.transit.kernels_transit import (
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 
-BEGIN_MIN, BEGIN_KM, END_MIN, END_KM, LAP_MIN, LAP_KM = range(6)
-"""Minutes and km of a trip until it leaves a call, until its next call, and of the whole pattern."""
+BEGIN_MIN, BEGIN_KM, END_MIN, END_KM, LAP_KM = range(5)
+"""Minutes and km of a trip until it leaves a call, until its next call, and km of the whole pattern."""
 
 ON, OFF, WAY, NEXT, LANE = range(5)
 """Of a leg: its first and last event, the change (-1: none) and the leg (0: none) after it, and its zone."""
@@ -163,6 +163,7 @@ def _measure(old, n, first_zone, tables, legs):  # type: ignore[no-untyped-def]
         events.call, events.time, events.off_stop, events.change_event, events.change_walk, events.change_wait,
     )  # fmt: skip
     metro, run, full_wait, cycle, ds_min = lines.metro, lines.run, lines.full_wait, lines.cycle, lines.ds_min
+    lap_min = lines.lap_min
     egress_min = doors.egress_min
     part, link, riders = legs
     for leg in range(old + 1, n + 1):
@@ -171,7 +172,7 @@ def _measure(old, n, first_zone, tables, legs):  # type: ignore[no-untyped-def]
         minutes = run[end, END_MIN] - run[begin, BEGIN_MIN]
         km = run[end, END_KM] - run[begin, BEGIN_KM]
         if end < begin:
-            minutes += run[begin, LAP_MIN]
+            minutes += lap_min[on]
             km += run[begin, LAP_KM]
         if way < 0:
             walked, waited = egress_min[off_stop[off], first_zone + link[leg, LANE]], 0.0

@@ -84,7 +84,9 @@ class Lines(NamedTuple):
     first: I32
     """int32[C] first call of the call's pattern."""
     run: F64
-    """float64[C, 6] how far a trip has come: ``BEGIN_MIN`` to ``LAP_KM``."""
+    """float64[C, 5] how far a trip has come: ``BEGIN_MIN`` to ``LAP_KM``."""
+    lap_min: F64
+    """float64[events] from the beginning of the event's lap to that of the next, with the rest between them [min]."""
     full_wait: F64
     """float64[C] minutes lost to vehicles too full to board."""
     cycle: int

@@ -5,7 +5,8 @@ day where it is read from a feed. A line with headway ``h`` has the whole number
 ``cycle / h`` in a cycle, evenly spaced; the first of a pattern whose first call is row ``c`` of the city
 comes ``spacing x frac(c g)`` after the start, ``g = (sqrt 5 - 1) / 2``. Running times are those of the
 strategies: the timetable's on rails, the roads' for buses. A loop's vehicle waits at the end of its lap for
-its next departure.
+its next departure; by a feed's departures its trip ends there if that would be longer than the line's vehicles
+are apart, as at night.
 
 Riders know the table. They leave home at ``transit.timetable_samples`` moments spread over the period and
 take the journey of least generalised time, weighted as in the strategies; a change is one walk at most. Of a
@@ -58,6 +59,8 @@ class Timetable:
     """Next event of the same trip; -1 where it ends."""
     hold_ds: I32
     """Time that the vehicle then waits before it leaves [0.1 s]."""
+    even: bool = True
+    """Whether the departures of each pattern are evenly spaced, so that every lap of a loop waits alike."""
 
 
 def headway_timetable(service: TransitService, call_time_s: F64) -> Timetable:
@@ -118,7 +121,44 @@ def feed_timetable(
     pattern = np.searchsorted(transit.pattern_indptr, first, side="right") - 1
     starts = [departure_s[p] * second for p in pattern]
     windows = tuple((h * hour, hour) for h in SERVED_HOURS[service.period])
-    return departure_timetable(service, call_time_s, starts, 24 * hour, windows)
+    rests = [longest_rest_ds(each) for each in starts]
+    return departure_timetable(service, call_time_s, starts, 24 * hour, windows, rests)
+
+
+def longest_rest_ds(start_ds: F64) -> F64:
+    """Longest rest of a loop's vehicle between two laps, by the hour of the day in which a lap ends [0.1 s].
+
+    It is the longest time between two departures within the same hours of service of a period; the length of
+    those hours if there is one departure; nothing if there is none, for then there is no next lap to wait for.
+
+    Parameters
+    ----------
+    start_ds
+        Departures of the day from midnight [0.1 s].
+
+    Returns
+    -------
+    F64
+        24 values.
+    """
+    hour = 60 * DS_PER_MIN
+    period = np.full(24, -1)
+    for each, hours in SERVED_HOURS.items():
+        period[list(hours)] = each
+    # Hours are counted from the first of service: those without service come last.
+    first = int(np.flatnonzero((period >= 0) & (np.roll(period, 1) < 0))[0])
+    period = np.roll(period, -first)
+    stretch = np.append(0, np.cumsum(period[1:] != period[:-1]))
+    time = np.sort((start_ds - first * hour) % (24 * hour))
+    own = stretch[(time // hour).astype(np.int64)]
+    longest = np.zeros(stretch[-1] + 1)
+    same = own[1:] == own[:-1]
+    np.maximum.at(longest, own[1:][same], np.diff(time)[same])
+    alone = np.bincount(own, minlength=len(longest)) == 1
+    alone[stretch[period < 0]] = False
+    longest[alone] = np.bincount(stretch)[alone] * hour
+    rest: F64 = np.roll(longest[stretch], first)
+    return rest
 
 
 def departure_timetable(
@@ -127,6 +167,7 @@ def departure_timetable(
     starts_ds: Sequence[F64],
     cycle_ds: int,
     windows_ds: tuple[tuple[int, int], ...],
+    rests_ds: Sequence[F64] | None = None,
 ) -> Timetable:
     """Make a table from the departures of each pattern at its first call.
 
@@ -142,6 +183,9 @@ def departure_timetable(
         Time after which the table repeats [0.1 s].
     windows_ds
         Start and length of the parts of the cycle in which riders leave home [0.1 s].
+    rests_ds
+        By compiled pattern and hour of the cycle: longest rest of a loop's vehicle before its next lap [0.1 s];
+        where it would be longer, the trip ends with its lap. None for even departures, which have no long rests.
 
     Returns
     -------
@@ -178,7 +222,11 @@ def departure_timetable(
         wraps = k == len(rows)
         k[wraps] = 0
         stay[mine] = base[first[p]] + k
-        hold[mine] = rows[k] + wraps * cycle_ds - at
+        rest = rows[k] + wraps * cycle_ds - at
+        if rests_ds is not None:
+            over = rest > rests_ds[p][at // (60 * DS_PER_MIN)]
+            stay[mine[over]], rest[over] = -1, 0
+        hold[mine] = rest
     return Timetable(
         cycle_ds,
         windows_ds,
@@ -187,6 +235,7 @@ def departure_timetable(
         np.maximum(reach - time, 1).astype(np.int32),
         stay.astype(np.int32),
         hold.astype(np.int32),
+        rests_ds is None,
     )
 
 

@@ -238,8 +238,6 @@ def _lines(
     km = np.zeros(service.n_city_calls)
     km[service.call] = graph.call_km
     begin_km = along_pattern(service, km)
-    held = np.bincount(table.call, table.hold_ds / DS_PER_MIN, len(service.call))
-    hold_min = held / np.maximum(np.bincount(table.call, minlength=len(service.call)), 1)
     last = first + count - 1
     return Lines(
         metro=graph.call_metro,
@@ -250,14 +248,32 @@ def _lines(
                 begin_km,
                 begin_min + ride_min,
                 begin_km + graph.call_km,
-                np.repeat(begin_min[last] + np.add.reduceat(hold_min, first), count),
                 np.repeat(begin_km[last], count),
             ]
         ),
+        lap_min=_lap_min(table, begin_min[last], first, len(service.call)),
         full_wait=_full_wait_min(service, crowding),
         cycle=table.cycle_ds,
         ds_min=1.0 / DS_PER_MIN,
     )
+
+
+def _lap_min(table: Timetable, run_min: F64, first: I64, n_calls: int) -> F64:
+    """Minutes of each event's lap with the rest after it, events in order of time; ``run_min`` is without the rest."""
+    count = np.diff(np.append(first, n_calls))
+    pattern = np.repeat(np.arange(len(first)), count)[table.call]
+    rest = table.hold_ds / DS_PER_MIN
+    if table.even:
+        held = np.bincount(table.call, rest, n_calls)
+        mean = held / np.maximum(np.bincount(table.call, minlength=n_calls), 1)
+        lap = (run_min + np.add.reduceat(mean, first))[pattern]
+    else:
+        # The vehicle of an event rests after the last segment of its own lap, if it goes on.
+        begin = np.searchsorted(table.call, np.arange(n_calls))
+        number = np.arange(len(table.call)) - begin[table.call]
+        lap = run_min[pattern] + rest[begin[(first + count - 2)[pattern]] + number]
+    minutes: F64 = lap[np.argsort(table.time_ds, kind="stable")]
+    return minutes
 
 
 def _doors(service: TransitService, table: Timetable, events: Events, stops: tuple[I32, I32]) -> Doors:
