@@ -118,6 +118,66 @@ def test_a_zone_of_several_nodes_shares_its_trips_among_them(tmp_path: Path) -> 
     assert by_name["1"] == 0 and by_name["2"] == pytest.approx(111)
 
 
+def centroids(folder: Path, more: str = "", links: str = "") -> dict[str, float]:
+    """Flows of 100 trips from A to C: the short way leads through the centroid of B, the long one through node 4."""
+    node = "node_id,x_coord,y_coord,node_type,zone_id\n1,0,0,centroid,A\n2,1,0,centroid,B\n3,2,0,centroid,C\n4,1,1,,\n"
+    link = "link_id,from_node_id,to_node_id,directed,length,free_speed,capacity,lanes\n" + "".join(
+        f"{name},{name[0]},{name[1]},true,{length},30,900,1\n"
+        for name, length in (
+            ("12", 1),
+            ("23", 1),
+            ("14", 5),
+            ("43", 5),
+            *((name, 1) for name in links.split()),
+        )
+    )
+    demand = "o_zone_id,d_zone_id,volume\nA,C,100\n"
+    roads = read_gmns(write(folder, node=node + more, link=link, demand=demand))
+    assert roads.demand is not None and not [text for text in road_problems(roads) if "no way" in text]
+    flows = assign_roads(roads.problem, roads.zone_node, roads.demand, gap=1e-9, max_iterations=50)
+    return dict(zip(roads.link_name, flows.flow_pcuh.tolist(), strict=True))
+
+
+def test_no_traffic_passes_a_centroid_however_many_nodes_zones_have(tmp_path: Path) -> None:
+    assert centroids(tmp_path) == {"12": 0, "23": 0, "14": 100, "43": 100}
+    # C has an ordinary node beside its centroid: trips may end there, and still none pass the centroid of B.
+    joined = centroids(tmp_path, "5,3,0,,C\n", "35")
+    assert [joined[name] for name in ("12", "23", "14", "43", "35")] == [0, 0, 100, 100, 0]
+    short = centroids(tmp_path, "5,3,0,,C\n", "35 45")
+    assert short["45"] == short["5 to zone C"] == pytest.approx(100) and short["12"] == short["43"] == 0
+    # Two centroids of C, of which one is nearer to A.
+    both = centroids(tmp_path, "5,3,0,centroid,C\n", "35 53 45")
+    assert both["45"] == pytest.approx(100) and both["12"] == both["43"] == both["35"] == 0
+    # Two centroids of B, and one of no zone: neither is a way.
+    assert centroids(tmp_path, "5,3,0,centroid,B\n6,3,0,centroid,\n", "15 53 16 63")["14"] == pytest.approx(
+        100
+    )
+
+
+def test_a_centroid_keeps_its_name_and_its_trips_begin_at_it(tmp_path: Path) -> None:
+    node = "node_id,x_coord,y_coord,node_type,zone_id\n"
+    node += "a,1,2,,10\nb,3,4,Centroid,10\nc,5,6,centroid,20\nd,7,8,centroid,\ne,9,9,centroid,20\n"
+    roads = read_gmns(write(tmp_path, node=node))
+    assert roads.node_name == ("b", "zone 20", "d", "a") and roads.problem.first_through_node == 3
+    assert roads.zone_name == ("10", "20") and roads.zone_node.tolist() == [0, 1]
+    assert roads.x is not None and roads.x.tolist() == [3, 7, 7, 1]
+    # Links of the file keep their rows; c is now the node of zone 20.
+    assert roads.problem.tail.tolist() == [3, 0, 1, 1, 0, 3]
+    assert roads.problem.head.tolist() == [0, 1, 3, 0, 3, 0]
+    assert roads.link_name[4:] == ("zone 10 to a", "a to zone 10")
+    assert "several centroids of one zone are taken as one node" in roads.notes
+    for text in roads.notes[-2:]:
+        assert not finding_text(text, zh=True).isascii()
+
+
+@pytest.mark.parametrize("number", ["1_0", "\uff11\uff10", "\u0661\u0660"])
+def test_numbers_of_other_spellings_are_refused(number: str, tmp_path: Path) -> None:
+    with pytest.raises(NetworkError, match=r"x_coord, row 3"):
+        read_gmns(write(tmp_path, **table("node", "3,4", f"{number},4")))
+    with pytest.raises(NetworkError, match=r"capacity, row 2"):
+        read_gmns(write(tmp_path, **table("link", "900,2", f"{number},2")))
+
+
 def test_a_zip_file_and_demand_from_elsewhere_are_read(tmp_path: Path) -> None:
     folder = write(tmp_path / "net")
     with zipfile.ZipFile(tmp_path / "net.zip", "w", zipfile.ZIP_DEFLATED) as archive:
