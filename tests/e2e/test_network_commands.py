@@ -107,9 +107,9 @@ def test_a_check_prints_sizes_notes_and_problems_in_both_languages(tmp_path: Pat
     for words in (
         "GMNS",
         "116.5",
-        "1 nodes that cars can enter and not leave",
+        "1 node that cars can enter and not leave",
         "tolls are left out",
-        "1 pairs of zones",
+        "1 pair of zones",
     ):
         assert words in english.stdout
     chinese = in_process("network", "check", "net", "--language", "zh", cwd=tmp_path).stdout
@@ -133,9 +133,13 @@ def test_every_remark_on_a_network_is_known_in_chinese() -> None:
     found = set()
     for path in FORMATS.glob("*.py"):
         source = path.read_text(encoding="utf-8")
-        found |= set(re.findall(beginning + r'\s*f?"([^"<]+)"', source)) - {"{count} {what}"}
-        found |= {"{count} " + text for text in re.findall(r'\.sum\(\)\), "((?:nodes|links) [^"]+)"', source)}
-    assert len(found) == 19
+        found |= set(re.findall(beginning + r'\s*f?"([^"<]+)"', source))
+        parts = dict(re.findall(r'(part_of|what) = f?"([^"]+)"', source))
+        # Counted remarks come in two: of one thing, and of several.
+        for one, rest, many in re.findall(r'"(\w+)( [^"]+)",\s*f?"(\1s [^"]+)"', source):
+            for text in (one + rest, many):
+                found.add("{count} " + re.sub(r"\{(part_of|what)\}", lambda name: parts[name[1]], text))
+    assert len(found) == 34
     for text in found:
         shown = finding_text(re.sub(r"\{[^}]+\}", "7.5", text), zh=True)
         assert not shown.isascii(), text

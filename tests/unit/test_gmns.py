@@ -68,7 +68,7 @@ def test_capacity_is_that_of_all_lanes_and_units_are_the_config_s(tmp_path: Path
     assert roads.zone_name == ("10", "20") and roads.zone_node.tolist() == [0, 2]
     assert roads.demand is not None and roads.demand.tolist() == [[0, 111], [5.5, 0]]
     text = " ".join(roads.notes)
-    assert "1 links are closed" in text and "tolls are left out" in text and "BPR 1964" in text
+    assert "1 link is closed to cars" in text and "tolls are left out" in text and "BPR 1964" in text
     assert roads.lanes is not None and roads.lanes.tolist() == [2, 1, 0, 1]
     ground = queue_network(roads, queue_rules(year_inputs(2021)))
     assert np.isinf(ground.free_time_s[2]) and ground.storage_pcu[0] == pytest.approx(2 * 1609.344 / 7.5)
@@ -211,6 +211,12 @@ def test_a_zip_file_and_demand_from_elsewhere_are_read(tmp_path: Path) -> None:
         ("link", ",3\n", ",-3\n", r"toll, row 3"),
         ("link", ",3\n", ",3,7\n", r"link\.csv: row 3: expected 10 cells"),
         ("link", "directed", "way", r"directed: expected a column of this name \(or dir_flag\)"),
+        (
+            "link",
+            "length,free_speed",
+            "lanes,free_speed",
+            r"link\.csv: lanes: expected one column of this name, got 2",
+        ),
         ("demand", "20,10,5.5", "20,99,5.5", r"demand\.csv: d_zone_id, row 3: .*'99'"),
         ("demand", "20,10,5.5", "20,10,-5.5", r"volume, row 3"),
         ("demand", "20,10,5.5", "20,10,1e400", r"volume, row 3"),
@@ -300,7 +306,7 @@ def test_a_zone_that_zone_csv_lacks_is_named_and_one_without_node_is_noted(tmp_p
     ):
         read_gmns(write(tmp_path, zone="zone_id\n10\n"))
     roads = read_gmns(write(tmp_path, zone="zone_id\n10\n20\n30\n"))
-    assert "1 zones of zone.csv have no node and are left out" in roads.notes
+    assert "1 zone of zone.csv has no node and is left out" in roads.notes
 
 
 def test_missing_and_closed_networks_are_refused(tmp_path: Path) -> None:
@@ -320,9 +326,9 @@ def test_missing_and_closed_networks_are_refused(tmp_path: Path) -> None:
 def test_problems_of_a_sound_network_are_told(tmp_path: Path) -> None:
     one_way = TABLES["link.csv"].replace("false", "true")
     found = road_problems(read_gmns(write(tmp_path, link=one_way)))
-    assert "1 nodes that cars can enter and not leave" in found
-    assert "1 nodes that cars can leave and not enter" in found
-    assert "1 pairs of zones with 5.5 trips and no way" in found
+    assert "1 node that cars can enter and not leave" in found
+    assert "1 node that cars can leave and not enter" in found
+    assert "1 pair of zones with 5.5 trips and no way" in found
 
 
 def test_trips_without_a_way_are_named_as_in_the_file(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_a_network_is_read_with_capacities_per_hour_and_links_of_other_modes_clo
     assert roads.problem.free_time_s.tolist() == [100, 50, 50, 50, np.inf]
     assert roads.lanes is not None and roads.lanes.tolist() == [1, 2, 2, 2, 1]
     assert roads.uses == ("car,bus", "car", "car", "car", "bike") and roads.crs == "EPSG:32650"
-    assert "1 links are closed to cars" in roads.notes
+    assert "1 link is closed to cars" in roads.notes
 
 
 def test_the_selected_plan_becomes_a_vehicle_with_routes_and_times(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from transport_abm.core.errors import Fault, NetworkError
 from transport_abm.networks.cities.csv_files import Columns, as_number, read_text
 from transport_abm.networks.city import F64, I32
-from transport_abm.networks.formats.reading import LENGTH_M, SPEED_KMH, Reading, unit
+from transport_abm.networks.formats.reading import LENGTH_M, SPEED_KMH, Reading, counted, unit
 from transport_abm.networks.formats.road_file import (
     BPR_POWER,
     BPR_SCALE,
@@ -279,7 +279,7 @@ def _link_columns(
     ]
     fixed = _column(link, "fixed_cost_s", 0, 1e9, faults, needed=nowhere)
     if closed := int((~is_open).sum()):
-        notes.append(f"{closed} links are closed to cars")
+        notes.append(counted(closed, "link is closed to cars", "links are closed to cars"))
     return {
         "length_m": length,
         "free_speed_kmh": speed,
@@ -335,7 +335,13 @@ def _zones(
             if text in names and text not in listed
         ]
         if empty := len(listed.keys() - names.keys()):
-            notes.append(f"{empty} zones of zone.csv have no node and are left out")
+            notes.append(
+                counted(
+                    empty,
+                    "zone of zone.csv has no node and is left out",
+                    "zones of zone.csv have no node and are left out",
+                )
+            )
     place = {name: k for k, name in enumerate(names)}
     rows = [row for row, text in enumerate(zone_of) if text in place]
     return list(names), np.array([place[zone_of[row]] for row in rows], np.int32), np.array(rows, np.int32)
