@@ -188,14 +188,24 @@ def road_problems(roads: RoadFile) -> list[str]:
     graph = coo_matrix((ones, (problem.tail[usable], problem.head[usable])), (n, n))
     part = connected_components(graph, directed=True, connection="strong")[1]
     if len(part) and (beyond := int(((comes + leaves > 0) & (part != np.bincount(part).argmax())).sum())):
-        part_of = "outside the largest part in which every node reaches every other"
-        found.append(counted(beyond, f"node {part_of}", f"nodes {part_of}"))
+        found.append(
+            counted(
+                beyond,
+                "node outside the largest part in which every node reaches every other",
+                "nodes outside the largest part in which every node reaches every other",
+            )
+        )
     if roads.demand is not None:
         lost = _without_way(roads, roads.demand)
         if lost.any():
             trips = float(roads.demand[lost].sum())
-            what = f"of zones with {trips:.1f} trips and no way"
-            found.append(counted(int(lost.sum()), f"pair {what}", f"pairs {what}"))
+            found.append(
+                counted(
+                    int(lost.sum()),
+                    f"pair of zones with {trips:.1f} trips and no way",
+                    f"pairs of zones with {trips:.1f} trips and no way",
+                )
+            )
     return found
 
 
