@@ -88,6 +88,51 @@ def test_a_gap_that_is_not_reached_is_an_exit_code_of_one(braess: Path) -> None:
     assert done.returncode == 1 and "not converged" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("gap", ["inf", "nan", "0", "-1", "1", "2"])
+def test_a_gap_that_says_nothing_is_refused(braess: Path, gap: str) -> None:
+    done = in_process("network", "assign", "net.tntp", "trips.tntp", "--gap", gap, cwd=braess)
+    one_line_each(done, "--gap: expected a number above 0 and below 1, got")
+
+
+def test_files_that_do_not_simulate_are_told_by_their_kinds(braess: Path) -> None:
+    refused(
+        in_process("network", "simulate", "net.tntp", "trips.tntp", cwd=braess),
+        "net.tntp: network: expected a MATSim network, got TNTP network",
+        "trips.tntp: plans: expected a MATSim population, got TNTP trips",
+    )
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_day_is_written_by_the_names_of_the_file_and_tells_who_is_stuck(
+    tmp_path: Path, suffix: str
+) -> None:
+    (tmp_path / "network.xml").write_text(NET, encoding="utf-8")
+    (tmp_path / "plans.xml").write_text(PLANS, encoding="utf-8")
+    done = in_process(
+        "network", "simulate", "network.xml", "plans.xml", "--out", f"o.{suffix}", "--events", "e.xml",
+        "--end-h", "7.03", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    if suffix == "csv":
+        with (tmp_path / "o.csv").open() as file:
+            rows = list(csv.DictReader(file))
+    else:
+        table = pq.read_table(tmp_path / "o.parquet")
+        assert table.schema.field("time_s").metadata == {b"unit": b"s"} and not table.schema.metadata
+        assert table.schema.field("flow").metadata == {b"unit": b"vehicles/h"}
+        rows = table.to_pylist()
+    assert list(rows[0]) == ["start_s", "end_s", "link", "tail", "head", "flow", "time_s", "speed_kmh"]
+    roads = read_matsim_network(tmp_path / "network.xml")
+    ends = {
+        (roads.link_name[k], roads.node_name[roads.problem.tail[k]], roads.node_name[roads.problem.head[k]])
+        for k in np.flatnonzero(roads.open)
+    }
+    assert {(row["link"], row["tail"], row["head"]) for row in rows} == ends
+    # Ann came onto link 12 at 25,290 s and is there when the day ends at 25,308 s.
+    stuck = [event for event in (tmp_path / "e.xml").read_text().splitlines() if "stuckAndAbort" in event]
+    assert '<event time="25308.0" type="stuckAndAbort" person="ann" link="12" legMode="car" />' in stuck
+
+
 def test_published_optimum_comes_out_of_the_command(shared_data: Path, tmp_path: Path) -> None:
     files = [shared_data / "tntp" / f"SiouxFalls_{part}.tntp" for part in ("net", "trips")]
     facts = json.loads(
@@ -107,9 +152,9 @@ def test_a_check_prints_sizes_notes_and_problems_in_both_languages(tmp_path: Pat
     for words in (
         "GMNS",
         "116.5",
-        "1 nodes that cars can enter and not leave",
+        "1 node that cars can enter and not leave",
         "tolls are left out",
-        "1 pairs of zones",
+        "1 pair of zones",
     ):
         assert words in english.stdout
     chinese = in_process("network", "check", "net", "--language", "zh", cwd=tmp_path).stdout
@@ -133,9 +178,12 @@ def test_every_remark_on_a_network_is_known_in_chinese() -> None:
     found = set()
     for path in FORMATS.glob("*.py"):
         source = path.read_text(encoding="utf-8")
-        found |= set(re.findall(beginning + r'\s*f?"([^"<]+)"', source)) - {"{count} {what}"}
-        found |= {"{count} " + text for text in re.findall(r'\.sum\(\)\), "((?:nodes|links) [^"]+)"', source)}
-    assert len(found) == 19
+        found |= set(re.findall(beginning + r'\s*f?"([^"<]+)"', source))
+        # Counted remarks come in two: of one thing, and of several.
+        for one, rest, many in re.findall(r'"(\w+)( [^"]+)",\s*f?"(\1s [^"]+)"', source):
+            for text in (one + rest, many):
+                found.add("{count} " + text)
+    assert len(found) == 34
     for text in found:
         shown = finding_text(re.sub(r"\{[^}]+\}", "7.5", text), zh=True)
         assert not shown.isascii(), text
@@ -150,7 +198,7 @@ def test_each_fault_is_one_line_and_no_traceback(braess: Path) -> None:
     )
     one_line_each(
         in_process("network", "check", "bad.tntp", cwd=braess), "line 7, field 5: expected a number, got nan",
-        "line 8: expected a node from 1 to 4, got 9",
+        "line 7, capacity: expected more than 0, got -1", "line 8: expected a node from 1 to 4, got 9",
     )  # fmt: skip
     one_line_each(
         in_process("network", "assign", "net.tntp", cwd=braess), "demand: expected trips between zones"

@@ -68,7 +68,7 @@ def test_capacity_is_that_of_all_lanes_and_units_are_the_config_s(tmp_path: Path
     assert roads.zone_name == ("10", "20") and roads.zone_node.tolist() == [0, 2]
     assert roads.demand is not None and roads.demand.tolist() == [[0, 111], [5.5, 0]]
     text = " ".join(roads.notes)
-    assert "1 links are closed" in text and "tolls are left out" in text and "BPR 1964" in text
+    assert "1 link is closed to cars" in text and "tolls are left out" in text and "BPR 1964" in text
     assert roads.lanes is not None and roads.lanes.tolist() == [2, 1, 0, 1]
     ground = queue_network(roads, queue_rules(year_inputs(2021)))
     assert np.isinf(ground.free_time_s[2]) and ground.storage_pcu[0] == pytest.approx(2 * 1609.344 / 7.5)
@@ -118,6 +118,66 @@ def test_a_zone_of_several_nodes_shares_its_trips_among_them(tmp_path: Path) -> 
     assert by_name["1"] == 0 and by_name["2"] == pytest.approx(111)
 
 
+def centroids(folder: Path, more: str = "", links: str = "") -> dict[str, float]:
+    """Flows of 100 trips from A to C: the short way leads through the centroid of B, the long one through node 4."""
+    node = "node_id,x_coord,y_coord,node_type,zone_id\n1,0,0,centroid,A\n2,1,0,centroid,B\n3,2,0,centroid,C\n4,1,1,,\n"
+    link = "link_id,from_node_id,to_node_id,directed,length,free_speed,capacity,lanes\n" + "".join(
+        f"{name},{name[0]},{name[1]},true,{length},30,900,1\n"
+        for name, length in (
+            ("12", 1),
+            ("23", 1),
+            ("14", 5),
+            ("43", 5),
+            *((name, 1) for name in links.split()),
+        )
+    )
+    demand = "o_zone_id,d_zone_id,volume\nA,C,100\n"
+    roads = read_gmns(write(folder, node=node + more, link=link, demand=demand))
+    assert roads.demand is not None and not [text for text in road_problems(roads) if "no way" in text]
+    flows = assign_roads(roads.problem, roads.zone_node, roads.demand, gap=1e-9, max_iterations=50)
+    return dict(zip(roads.link_name, flows.flow_pcuh.tolist(), strict=True))
+
+
+def test_no_traffic_passes_a_centroid_however_many_nodes_zones_have(tmp_path: Path) -> None:
+    assert centroids(tmp_path) == {"12": 0, "23": 0, "14": 100, "43": 100}
+    # C has an ordinary node beside its centroid: trips may end there, and still none pass the centroid of B.
+    joined = centroids(tmp_path, "5,3,0,,C\n", "35")
+    assert [joined[name] for name in ("12", "23", "14", "43", "35")] == [0, 0, 100, 100, 0]
+    short = centroids(tmp_path, "5,3,0,,C\n", "35 45")
+    assert short["45"] == short["5 to zone C"] == pytest.approx(100) and short["12"] == short["43"] == 0
+    # Two centroids of C, of which one is nearer to A.
+    both = centroids(tmp_path, "5,3,0,centroid,C\n", "35 53 45")
+    assert both["45"] == pytest.approx(100) and both["12"] == both["43"] == both["35"] == 0
+    # Two centroids of B, and one of no zone: neither is a way.
+    assert centroids(tmp_path, "5,3,0,centroid,B\n6,3,0,centroid,\n", "15 53 16 63")["14"] == pytest.approx(
+        100
+    )
+
+
+def test_a_centroid_keeps_its_name_and_its_trips_begin_at_it(tmp_path: Path) -> None:
+    node = "node_id,x_coord,y_coord,node_type,zone_id\n"
+    node += "a,1,2,,10\nb,3,4,Centroid,10\nc,5,6,centroid,20\nd,7,8,centroid,\ne,9,9,centroid,20\n"
+    roads = read_gmns(write(tmp_path, node=node))
+    assert roads.node_name == ("b", "zone 20", "d", "a") and roads.problem.first_through_node == 3
+    assert roads.zone_name == ("10", "20") and roads.zone_node.tolist() == [0, 1]
+    assert roads.x is not None and roads.x.tolist() == [3, 7, 7, 1]
+    # Links of the file keep their rows; c is now the node of zone 20.
+    assert roads.problem.tail.tolist() == [3, 0, 1, 1, 0, 3]
+    assert roads.problem.head.tolist() == [0, 1, 3, 0, 3, 0]
+    assert roads.link_name[4:] == ("zone 10 to a", "a to zone 10")
+    assert "several centroids of one zone are taken as one node" in roads.notes
+    for text in roads.notes[-2:]:
+        assert not finding_text(text, zh=True).isascii()
+
+
+@pytest.mark.parametrize("number", ["1_0", "\uff11\uff10", "\u0661\u0660"])
+def test_numbers_of_other_spellings_are_refused(number: str, tmp_path: Path) -> None:
+    with pytest.raises(NetworkError, match=r"x_coord, row 3"):
+        read_gmns(write(tmp_path, **table("node", "3,4", f"{number},4")))
+    with pytest.raises(NetworkError, match=r"capacity, row 2"):
+        read_gmns(write(tmp_path, **table("link", "900,2", f"{number},2")))
+
+
 def test_a_zip_file_and_demand_from_elsewhere_are_read(tmp_path: Path) -> None:
     folder = write(tmp_path / "net")
     with zipfile.ZipFile(tmp_path / "net.zip", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -151,6 +211,12 @@ def test_a_zip_file_and_demand_from_elsewhere_are_read(tmp_path: Path) -> None:
         ("link", ",3\n", ",-3\n", r"toll, row 3"),
         ("link", ",3\n", ",3,7\n", r"link\.csv: row 3: expected 10 cells"),
         ("link", "directed", "way", r"directed: expected a column of this name \(or dir_flag\)"),
+        (
+            "link",
+            "length,free_speed",
+            "lanes,free_speed",
+            r"link\.csv: lanes: expected one column of this name, got 2",
+        ),
         ("demand", "20,10,5.5", "20,99,5.5", r"demand\.csv: d_zone_id, row 3: .*'99'"),
         ("demand", "20,10,5.5", "20,10,-5.5", r"volume, row 3"),
         ("demand", "20,10,5.5", "20,10,1e400", r"volume, row 3"),
@@ -240,7 +306,7 @@ def test_a_zone_that_zone_csv_lacks_is_named_and_one_without_node_is_noted(tmp_p
     ):
         read_gmns(write(tmp_path, zone="zone_id\n10\n"))
     roads = read_gmns(write(tmp_path, zone="zone_id\n10\n20\n30\n"))
-    assert "1 zones of zone.csv have no node and are left out" in roads.notes
+    assert "1 zone of zone.csv has no node and is left out" in roads.notes
 
 
 def test_missing_and_closed_networks_are_refused(tmp_path: Path) -> None:
@@ -260,9 +326,9 @@ def test_missing_and_closed_networks_are_refused(tmp_path: Path) -> None:
 def test_problems_of_a_sound_network_are_told(tmp_path: Path) -> None:
     one_way = TABLES["link.csv"].replace("false", "true")
     found = road_problems(read_gmns(write(tmp_path, link=one_way)))
-    assert "1 nodes that cars can enter and not leave" in found
-    assert "1 nodes that cars can leave and not enter" in found
-    assert "1 pairs of zones with 5.5 trips and no way" in found
+    assert "1 node that cars can enter and not leave" in found
+    assert "1 node that cars can leave and not enter" in found
+    assert "1 pair of zones with 5.5 trips and no way" in found
 
 
 def test_trips_without_a_way_are_named_as_in_the_file(tmp_path: Path) -> None:

@@ -255,3 +255,7 @@ def test_hostile_tables_are_refused(tmp_path: Path) -> None:
     found: list[object] = []
     read_columns(tmp_path / "wide.csv", ("a", "c"), found)  # type: ignore[arg-type]
     assert len(found) == 3
+    (tmp_path / "twice.csv").write_text("a,b, a ,,\n1,2,3,,\n")
+    found.clear()
+    read_columns(tmp_path / "twice.csv", ("a",), found)  # type: ignore[arg-type]
+    assert [str(fault) for fault in found] == ["twice.csv: a: expected one column of this name, got 2"]

@@ -84,7 +84,7 @@ def test_a_network_is_read_with_capacities_per_hour_and_links_of_other_modes_clo
     assert roads.problem.free_time_s.tolist() == [100, 50, 50, 50, np.inf]
     assert roads.lanes is not None and roads.lanes.tolist() == [1, 2, 2, 2, 1]
     assert roads.uses == ("car,bus", "car", "car", "car", "bike") and roads.crs == "EPSG:32650"
-    assert "1 links are closed to cars" in roads.notes
+    assert "1 link is closed to cars" in roads.notes
 
 
 def test_the_selected_plan_becomes_a_vehicle_with_routes_and_times(tmp_path: Path) -> None:
@@ -362,3 +362,22 @@ def test_events_stand_in_the_file_as_matsim_writes_them(tmp_path: Path) -> None:
         '<event time="12.0" type="entered link" vehicle="v" link="a" />',
     ]
     assert lines[-2] == '<event time="30.0" type="arrival" person="v" link="b" legMode="car" />'
+
+
+def test_who_is_under_way_at_the_end_of_the_day_is_stuck_where_it_is(tmp_path: Path) -> None:
+    """Ann stands on her second link, Bob has not got onto his first one, Cid has arrived."""
+    columns = {
+        "vehicle": [0, 1, 2], "start_link": [2, 2, 2], "depart_s": [10, 11, 12], "arrive_s": [-1, -1, 40],
+        "route_indptr": [0, 3, 4, 5], "link": [0, 1, 2, 0, 0], "enter_s": [12, 20, -1, -1, 15],
+    }  # fmt: skip
+    names = (["a", "b", "c"], ["ann", "bob", "cid"])
+    write_matsim_events(moves(**columns), *names, tmp_path / "events.xml", end_s=100)
+    lines = (tmp_path / "events.xml").read_text().splitlines()
+    assert lines[-3:-1] == [
+        '<event time="100.0" type="stuckAndAbort" person="ann" link="b" legMode="car" />',
+        '<event time="100.0" type="stuckAndAbort" person="bob" link="c" legMode="car" />',
+    ]
+    assert sum("stuckAndAbort" in line for line in lines) == 2
+    with pytest.raises(NetworkError, match="times up to 39 s, the end of the day, got 40 s"):
+        write_matsim_events(moves(**columns), *names, tmp_path / "late.xml", end_s=39)
+    assert not (tmp_path / "late.xml").exists()

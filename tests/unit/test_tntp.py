@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from transport_abm.cli.city_table import finding_text
 from transport_abm.core.errors import NetworkError
 from transport_abm.networks.formats.tntp import (
+    read_tntp,
     read_tntp_flow,
     read_tntp_network,
     read_tntp_nodes,
@@ -101,6 +103,24 @@ def test_nodes_are_put_in_the_order_of_their_numbers(tmp_path: Path) -> None:
         (read_tntp_network, NET[: NET.rindex(";")], "line 10: expected ';' at its end, as in the first row"),
         (read_tntp_trips, TRIPS.replace("30.5", "many"), "<TOTAL OD FLOW>: expected a number, got 'many'"),
         (read_tntp_nodes, "Node X Y\n1 2 3\n3 2 3\n", "1 to 2, each once"),
+        (read_tntp_nodes, "Node X Y\n1 2 3.5 ;\n2 2 3", "line 3: expected ';' at its end"),
+        (
+            read_tntp_network,
+            NET.replace("NODE> 3", "NODE> 5"),
+            "<FIRST THRU NODE>: expected from 1 to 4, got 5",
+        ),
+        (read_tntp_trips, TRIPS.replace("Origin 2", "Origin 1"), "line 7: expected each origin once"),
+        (read_tntp_trips, TRIPS.replace("1 : 0.0", "2 : 0.0"), "line 6: expected each destination once"),
+        (
+            read_tntp_network,
+            NET.replace("<END", "<number of nodes> 4 ~ or\n<END"),
+            "line 6, <NUMBER OF NODES>: expected '3', as before, got '4'",
+        ),
+        (read_tntp_network, NET.replace("0.15", "1_0"), "line 9, field 6: expected a number, got 1_0"),
+        (read_tntp_network, NET.replace("0.15", "\uff11"), "line 9, field 6: expected a number"),
+        (read_tntp_network, NET.replace("LINKS> 2", "LINKS> \u0662"), "LINKS>: expected a whole number"),
+        (read_tntp_trips, TRIPS.replace("Origin 2", "Origin \uff12"), "line 7: expected a zone from 1 to 2"),
+        (read_tntp_trips, TRIPS.replace("0.5", "0_5"), "line 8: expected 'destination : trips;'"),
         (read_tntp_nodes, "Node X Y ;\n1 2 3.5 ;\n2 2 3", "line 3: expected ';' at its end"),
     ],
 )
@@ -157,3 +177,108 @@ def test_all_faults_of_a_file_come_at_once(tmp_path: Path) -> None:
         read_tntp_network(write(tmp_path, NET.replace("100", "x").replace("200", "y")))
     assert len(caught.value.faults) == 2
     assert np.all(["line" in str(fault) for fault in caught.value.faults])
+
+
+def test_a_row_with_one_fault_is_looked_at_further_and_so_is_the_rest_of_the_file(tmp_path: Path) -> None:
+    bad = NET.replace("3 2 200 7 8 0.3 1 0 0 1;", "9 x 0 -7 y 0.3 0.5 0 -1 1;\n3 2 -200 7;")
+    bad = bad.replace("NODE> 3", "NODE> 30").replace("<NUMBER OF LINKS> 2\n", "")
+    with pytest.raises(NetworkError) as caught:
+        read_tntp_network(write(tmp_path, bad))
+    found = [str(fault).removeprefix(f"{tmp_path / 'file.tntp'}: ") for fault in caught.value.faults]
+    for words in (
+        "<NUMBER OF LINKS>: expected", "<FIRST THRU NODE>: expected from 1 to 4, got 30", "line 9, field 2",
+        "line 9, field 5", "line 9: expected a node from 1 to 3, got 9", "line 9, capacity", "line 9, length",
+        "line 9, power", "line 9, toll", "line 10: expected 10 fields", "line 10, capacity",
+    ):  # fmt: skip
+        assert [text for text in found if text.startswith(words)], words
+    assert len(found) == 11
+
+
+def test_a_flow_file_cut_inside_its_last_number_is_refused(tmp_path: Path) -> None:
+    network = read_tntp_network(write(tmp_path, NET))
+    text = "From To Volume Cost\n3 2 5 8.5 ;\n1 3 4 6.25 ;\n"
+    assert read_tntp_flow(write(tmp_path, text), network)[1].tolist() == [6.25, 8.5]
+    with pytest.raises(NetworkError, match="line 3: expected ';' at its end"):
+        read_tntp_flow(write(tmp_path, text[:-5]), network)
+    with pytest.raises(NetworkError, match="line 2: expected each link of the network once"):
+        read_tntp_flow(write(tmp_path, text.replace("3 2", "3.5 2")), network)
+    with pytest.raises(NetworkError, match="line 2, field 1: expected a number, got 3_"):
+        read_tntp_flow(write(tmp_path, text.replace("3 2", "3_ 2")), network)
+
+
+def table_of(n: int, total: str | None, more: float = 0.0, *, zeros: bool = True) -> str:
+    """A file of trips between n zones, whose last ones have few; ``more`` is added to the sum where none is given."""
+    trips = np.round(np.random.default_rng(7).uniform(1.0, 1000.0, (n, n)), 2)
+    trips[-1] = np.round(trips[-1] / 100.0, 2)
+    np.fill_diagonal(trips, 0.0)
+    if not zeros:
+        trips[np.random.default_rng(8).random((n, n)) < 0.5] = 0.0
+    shown = f"{trips.sum() + more:.2f}" if total is None else total
+    text = f"<NUMBER OF ZONES> {n}\n" + f"<TOTAL OD FLOW> {shown}\n" * bool(shown) + "<END OF METADATA>\n"
+    for origin in range(n):
+        text += f"Origin {origin + 1}\n" + "".join(
+            f"{k + 1} : {value:.2f};" + "\n" * (k % 5 == 4) for k, value in enumerate(trips[origin]) if value
+        )
+        text += "\n"
+    return text
+
+
+def notes_of(folder: Path, text: str) -> tuple[str, ...]:
+    """Notes on trips between 20 zones."""
+    (folder / "net.tntp").write_text(NET.replace("ZONES> 2", "ZONES> 20").replace("NODES>\t3", "NODES>\t20"))
+    notes = read_tntp(folder / "net.tntp", write(folder, text)).notes
+    assert not [note for note in notes if finding_text(note, zh=True).isascii()]
+    return tuple(note for note in notes if "TOTAL OD FLOW" in note)
+
+
+@pytest.mark.parametrize("total", [None, ""])
+def test_trips_cut_anywhere_near_the_end_are_refused(total: str | None, tmp_path: Path) -> None:
+    """Losses are far below the thousandth by which published totals may be off."""
+    text = table_of(20, total).rstrip()
+    read_tntp_trips(write(tmp_path, text))
+    start = text.index("Origin 20")
+    for size in range(start + 1, len(text)):
+        with pytest.raises(NetworkError, match=r"file\.tntp"):
+            read_tntp_trips(write(tmp_path, text[:size]))
+    # Without the whole last origin, it may be one that sends no trips, beside a total that is off.
+    if total is None:
+        assert len(notes_of(tmp_path, text[:start])) == 1
+    else:
+        with pytest.raises(NetworkError, match="expected a last 'Origin 20'"):
+            read_tntp_trips(write(tmp_path, text[:start]))
+
+
+def test_trips_of_few_pairs_are_never_cut_without_a_word(tmp_path: Path) -> None:
+    text = table_of(20, None, zeros=False).rstrip()
+    assert notes_of(tmp_path, text) == ()
+    for size in range(text.index("Origin 20"), len(text)):
+        try:
+            (note,) = notes_of(tmp_path, text[:size])
+        except NetworkError:
+            continue
+        assert note.startswith("trips add to ") and "the file is cut short" in note
+
+
+def test_a_published_total_may_be_rounded_and_off_by_a_thousandth_with_a_note(tmp_path: Path) -> None:
+    added = float(table_of(20, None).split("FLOW> ")[1].split("\n")[0])
+    for total in (f"{added:.0f}", f"{added + 0.15:.2f}", f"{added:.6e}"):
+        assert notes_of(tmp_path, table_of(20, total)) == ()
+    for more in (-0.0009 * added, 5.0):
+        (note,) = notes_of(tmp_path, table_of(20, None, more))
+        assert note == (
+            f"trips add to {added:.12g} and TOTAL OD FLOW says {added + more:.2f}".rstrip("0")
+            + ": it is off, or the file is cut short"
+        )
+    with pytest.raises(NetworkError, match="in all, as <TOTAL OD FLOW>"):
+        notes_of(tmp_path, table_of(20, None, 0.0011 * added))
+    assert notes_of(tmp_path, table_of(20, "")) == (
+        "there is no TOTAL OD FLOW: it cannot be told whether trips are missing at the end",
+    )
+
+
+def test_without_a_total_the_last_zone_with_trips_is_an_origin(tmp_path: Path) -> None:
+    text = "<NUMBER OF ZONES> 3\n<END OF METADATA>\nOrigin 1\n3 : 6;\n"
+    with pytest.raises(NetworkError, match="expected a last 'Origin 3'"):
+        read_tntp_trips(write(tmp_path, text))
+    assert read_tntp_trips(write(tmp_path, text + "Origin 3\n")).sum() == 6
+    assert read_tntp_trips(write(tmp_path, "<TOTAL OD FLOW> 6\n" + text)).sum() == 6

@@ -130,7 +130,7 @@ def assign_command(
     trips: Annotated[
         Path | None, typer.Argument(help="Trips: TNTP file, or demand.csv of GMNS if not in the folder.")
     ] = None,
-    gap: Annotated[float, typer.Option(min=0, help="Relative gap at which to stop.")] = 1e-6,
+    gap: Annotated[float, typer.Option(help="Relative gap at which to stop, above 0 and below 1.")] = 1e-6,
     iterations: Annotated[int, typer.Option(min=1, help="Most sweeps of all cheapest ways.")] = 200,
     out: Annotated[Path | None, typer.Option(help="File for flows, times, costs: .parquet or .csv.")] = None,
     time_unit: TimeUnit = None,
@@ -150,6 +150,9 @@ def assign_command(
     from transport_abm.networks.roads.assignment import assign_roads
     from transport_abm.networks.roads.road_problem import beckmann_sum
 
+    if not 0 < gap < 1:
+        # A gap of 1 or more is met by any flows at all.
+        raise NetworkError(Fault("assign", "--gap", "a number above 0 and below 1", str(gap)))
     if out is not None:
         check_place(table_path(out), [net, trips or net, *(net / name for name in TABLES)])
     reading = _reading(time_unit, length_unit, speed_unit, toll_factor, distance_factor)
@@ -207,9 +210,9 @@ def simulate_command(
     """Let the vehicles of a MATSim population drive a day on the spatial queue, each on the way of its plan."""
     import numpy as np
 
-    from transport_abm.networks.formats.link_results import table_path, write_link_results
+    from transport_abm.networks.formats.link_results import table_path, write_named_results
     from transport_abm.networks.formats.matsim_events import events_path, write_matsim_events
-    from transport_abm.networks.formats.open_roads import open_roads
+    from transport_abm.networks.formats.open_roads import file_kind, open_roads
     from transport_abm.networks.formats.queue_form import queue_link_results, queue_moves, queue_network
     from transport_abm.networks.formats.whole_files import check_place
     from transport_abm.networks.queues.day import run_day
@@ -222,7 +225,13 @@ def simulate_command(
         check_place(events_path(events), [net, plans])
     opened = open_roads([net, plans], _reading(None, None, None))
     if opened.plans is None:
-        raise NetworkError(Fault(plans.name, "plans", "a MATSim population", str(opened.kind)))
+        # Two files of one network of another format: neither can be driven on.
+        raise NetworkError(
+            [
+                Fault(net.name, "network", "a MATSim network", str(file_kind(net))),
+                Fault(plans.name, "plans", "a MATSim population", str(file_kind(plans))),
+            ]
+        )
     queue = queue_network(opened.roads, queue_rules(year_inputs(BASE_YEAR)))
     began = time.perf_counter()
     day = run_day(queue, opened.plans.plans, opened.plans.routes, end_h=end_h, trace=events is not None)
@@ -237,10 +246,12 @@ def simulate_command(
         "seconds": time.perf_counter() - began,
     }
     if out is not None:
-        write_link_results(queue_link_results(day, queue, opened.roads.length_m, year=BASE_YEAR), out)
+        found = queue_link_results(day, queue, opened.roads.length_m, year=BASE_YEAR)
+        write_named_results(found, opened.roads, out)
     if events is not None:
         moves = queue_moves(day, opened.plans.plans, opened.plans.start_link)
-        write_matsim_events(moves, opened.roads.link_name, opened.plans.vehicle_name, events)
+        names = (opened.roads.link_name, opened.plans.vehicle_name)
+        write_matsim_events(moves, *names, events, end_s=round(end_h * 3600))
     if as_json:
         print_json(facts)
         return

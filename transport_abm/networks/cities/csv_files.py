@@ -7,6 +7,7 @@ import gzip
 import io
 import math
 import zlib
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -115,6 +116,10 @@ class Columns:
                 rows.append((row + [""] * len(header))[: len(header)])
             else:
                 rows.append(row)
+        # Of two columns of one name the last would be read and the other one be lost. Columns without a name are none.
+        for name, count in Counter(header).items():
+            if name and count > 1:
+                self.fault(name, "one column of this name", str(count))
         self.rows = len(rows)
         self.column = {name: [row[k].strip() for row in rows] for k, name in enumerate(header)}
 

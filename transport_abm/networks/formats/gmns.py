@@ -10,7 +10,6 @@ whole number; ``lanes`` times ``capacity`` is the link's capacity all the same).
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transport_abm.core.errors import Fault, NetworkError
-from transport_abm.networks.cities.csv_files import Columns, read_text
+from transport_abm.networks.cities.csv_files import Columns, as_number, read_text
 from transport_abm.networks.city import F64, I32
-from transport_abm.networks.formats.reading import LENGTH_M, SPEED_KMH, Reading, unit
+from transport_abm.networks.formats.reading import LENGTH_M, SPEED_KMH, Reading, counted, unit
 from transport_abm.networks.formats.road_file import (
     BPR_POWER,
     BPR_SCALE,
@@ -70,8 +69,9 @@ def read_gmns(path: Path, reading: Reading | None = None, demand_csv: Path | Non
     Returns
     -------
     RoadFile
-        Links in the order of the file; the other direction of undirected links follows all of them. A zone with
-        several nodes, or nodes of several zones, gets a node of its own.
+        Links in the order of the file; the other direction of undirected links follows all of them. Centroids carry
+        no through traffic. Where some zone has several nodes, each has one that its trips begin and end at: its
+        centroids, taken as one, or else a node of its own; connectors without time join it to its ordinary nodes.
 
     Raises
     ------
@@ -212,10 +212,7 @@ def _column(
         missing = text.lower() in _EMPTY
         if missing and needed is not None and not needed[row]:
             continue
-        try:
-            value = float(text) if len(text) < 40 else math.nan
-        except ValueError:
-            value = math.nan
+        value = as_number(text)
         if not low <= value <= high or (above and value == low):
             expected = f"a number {'above' if above else 'from'} {low:g} to {high:g}"
             faults.append(Fault(table.file, f"{name}, row {row + 2}", expected, repr(text)))
@@ -282,7 +279,7 @@ def _link_columns(
     ]
     fixed = _column(link, "fixed_cost_s", 0, 1e9, faults, needed=nowhere)
     if closed := int((~is_open).sum()):
-        notes.append(f"{closed} links are closed to cars")
+        notes.append(counted(closed, "link is closed to cars", "links are closed to cars"))
     return {
         "length_m": length,
         "free_speed_kmh": speed,
@@ -301,7 +298,7 @@ def _link_columns(
 
 def _is_zero(text: str) -> bool:
     """Whether a cell is a zero, however it is written."""
-    return bool(re.fullmatch(r"[+-]?(0+(\.0*)?|\.0+)([eE][+-]?\d+)?", text))
+    return bool(re.fullmatch(r"[+-]?(0+(\.0*)?|\.0+)([eE][+-]?[0-9]+)?", text))
 
 
 def _open_to_cars(link: Columns, groups: Columns | None) -> NDArray[np.bool_]:
@@ -338,7 +335,13 @@ def _zones(
             if text in names and text not in listed
         ]
         if empty := len(listed.keys() - names.keys()):
-            notes.append(f"{empty} zones of zone.csv have no node and are left out")
+            notes.append(
+                counted(
+                    empty,
+                    "zone of zone.csv has no node and is left out",
+                    "zones of zone.csv have no node and are left out",
+                )
+            )
     place = {name: k for k, name in enumerate(names)}
     rows = [row for row, text in enumerate(zone_of) if text in place]
     return list(names), np.array([place[zone_of[row]] for row in rows], np.int32), np.array(rows, np.int32)
@@ -376,26 +379,67 @@ def _with_zones(roads: RoadFile, node: Columns, names: Sequence[str], zone: I32,
     """Put zones on their nodes; nodes that carry no through traffic come first."""
     if not names:
         return roads
+    centroid = np.array([text.lower() == CENTROID for text in node.text("node_type")], bool)
     if len(place) > len(names):
-        more = replace(
-            roads, notes=(*roads.notes, "zones with several nodes are joined to each without time")
-        )
-        return join_zone_nodes(more, zone, place, names)
-    centroid = np.array([text.lower() == CENTROID for text in node.text("node_type")])
+        return _with_joined_zones(roads, centroid, names, zone, place)
     order = np.argsort(~centroid, kind="stable")
-    new = np.empty(len(order), np.int32)
-    new[order] = np.arange(len(order), dtype=np.int32)
+    zone_node = np.empty(len(names), np.int32)
+    zone_node[zone] = place
+    return _in_order(
+        replace(roads, zone_name=tuple(names), zone_node=zone_node), order, np.arange(len(order)), int(centroid.sum())
+    )  # fmt: skip
+
+
+def _with_joined_zones(
+    roads: RoadFile, centroid: NDArray[np.bool_], names: Sequence[str], zone: I32, place: I32
+) -> RoadFile:
+    """Give each zone one node that trips begin and end at, where some have several.
+
+    A zone's centroids are that node: its trips could get past no other one, and the trips of others past none at all.
+    Only its ordinary nodes are joined by connectors.
+    """
+    n = len(names)
+    notes = [*roads.notes]
+    notes.append("zones with several nodes are joined to each without time")
+    own = centroid[place]
+    n_own = np.bincount(zone[own], minlength=n)
+    if (n_own > 1).any():
+        notes.append("several centroids of one zone are taken as one node")
+    joined = join_zone_nodes(replace(roads, notes=tuple(notes)), zone[~own], place[~own], names)
+    stands_for = np.arange(joined.problem.n_nodes)
+    stands_for[n + place[own]] = zone[own]
+    # join_zone_nodes has put a zone amid its ordinary nodes; a centroid has a name and a place of its own.
+    name = list(joined.node_name)
+    for z, k in zip(zone[own], place[own], strict=True):
+        if n_own[z] == 1:
+            name[z] = roads.node_name[k]
+    at = []
+    for column, whole in ((roads.x, joined.x), (roads.y, joined.y)):
+        assert column is not None and whole is not None
+        middle = np.bincount(zone[own], column[place[own]], n) / np.maximum(n_own, 1)
+        at.append(np.concatenate([np.where(n_own > 0, middle, whole[:n]), whole[n:]]))
+    carries = np.concatenate([np.zeros(n, bool), ~centroid])
+    order = np.argsort(carries, kind="stable")
+    order = order[stands_for[order] == order]
+    named = replace(joined, node_name=tuple(name), x=at[0], y=at[1])
+    return _in_order(named, order, stands_for, int((~carries[order]).sum()))
+
+
+def _in_order(
+    roads: RoadFile, order: NDArray[np.int64], stands_for: NDArray[np.int64], through: int
+) -> RoadFile:
+    """The network with its nodes in an order, each in place of those that it stands for; so many carry no traffic."""
     if roads.x is None or roads.y is None:
         raise NetworkError(Fault("node.csv", "x_coord", "coordinates", "none"))
-    zone_node = np.empty(len(names), np.int32)
-    zone_node[zone] = new[place]
-    problem = replace(
-        roads.problem,
-        tail=new[roads.problem.tail],
-        head=new[roads.problem.head],
-        first_through_node=int(centroid.sum()),
-    )
+    row = np.empty(len(stands_for), np.int32)
+    row[order] = np.arange(len(order), dtype=np.int32)
+    new = row[stands_for]
+    problem = roads.problem
     return replace(
-        roads, problem=problem, node_name=tuple(roads.node_name[k] for k in order),
-        x=roads.x[order], y=roads.y[order], zone_name=tuple(names), zone_node=zone_node,
+        roads,
+        problem=replace(
+            problem, tail=new[problem.tail], head=new[problem.head], n_nodes=len(order), first_through_node=through
+        ),
+        node_name=tuple(roads.node_name[k] for k in order), x=roads.x[order], y=roads.y[order],
+        zone_node=new[roads.zone_node],
     )  # fmt: skip

@@ -143,12 +143,37 @@ def write_link_results(results: LinkResults, path: Path) -> None:
     StoreError
         If the file cannot be written.
     """
-    columns = [
-        pa.array(getattr(results, field.name), field.type, from_pandas=field.nullable) for field in SCHEMA
-    ]
-    place = SCHEMA.get_field_index("flow")
-    schema = SCHEMA.set(place, SCHEMA.field(place).with_metadata({"unit": results.flow_unit}))
-    _write_table(pa.Table.from_arrays(columns, schema=schema), path)
+    _write_table(_table(results), path)
+
+
+def write_named_results(results: LinkResults, roads: RoadFile, path: Path) -> None:
+    """Write results on a network of a file, which has names and no year, completely or not at all.
+
+    Columns: those of the module's table without ``year``; link, tail and head as the network names them.
+
+    Parameters
+    ----------
+    results
+        Rows.
+    roads
+        Network.
+    path
+        File ending in .parquet or .csv; an earlier one is replaced.
+
+    Raises
+    ------
+    NetworkError
+        If the name ends otherwise.
+    StoreError
+        If the file cannot be written.
+    """
+    table = _table(results).remove_column(SCHEMA.get_field_index("year"))
+    metadata = {key: value for key, value in table.schema.metadata.items() if key != b"format"}
+    for name, named in (("link", roads.link_name), ("tail", roads.node_name), ("head", roads.node_name)):
+        column = pa.array([named[k] for k in getattr(results, name).tolist()], pa.string())
+        field = pa.field(name, pa.string(), nullable=False)
+        table = table.set_column(table.schema.get_field_index(name), field, column)
+    _write_table(table.replace_schema_metadata(metadata), path)
 
 
 def write_flows(roads: RoadFile, flow_pcuh: F64, time: F64, cost: F64, path: Path) -> None:
@@ -203,6 +228,16 @@ def table_path(path: Path) -> Path:
     if path.suffix.lower() not in (".parquet", ".csv"):
         raise NetworkError(Fault(path.name, "name", "an ending .parquet or .csv", path.suffix or "none"))
     return path
+
+
+def _table(results: LinkResults) -> pa.Table:
+    """The module's table."""
+    columns = [
+        pa.array(getattr(results, field.name), field.type, from_pandas=field.nullable) for field in SCHEMA
+    ]
+    place = SCHEMA.get_field_index("flow")
+    schema = SCHEMA.set(place, SCHEMA.field(place).with_metadata({"unit": results.flow_unit}))
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _write_table(table: pa.Table, path: Path) -> None:

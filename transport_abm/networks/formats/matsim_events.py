@@ -33,11 +33,19 @@ class VehicleMoves(NamedTuple):
 
 
 # Order of a leg's events within one second.
-_DEPART, _ENTER_VEHICLE, _ENTER_TRAFFIC, _LEFT, _ENTERED, _LEAVE_TRAFFIC, _LEAVE_VEHICLE, _ARRIVE = range(8)
+_DEPART, _ENTER_VEHICLE, _ENTER_TRAFFIC, _LEFT, _ENTERED, _LEAVE_TRAFFIC, _LEAVE_VEHICLE, _ARRIVE, _STUCK = (
+    range(9)
+)
 
 
 def write_matsim_events(
-    moves: VehicleMoves, link_name: Sequence[str], vehicle_name: Sequence[str], path: Path, mode: str = CAR
+    moves: VehicleMoves,
+    link_name: Sequence[str],
+    vehicle_name: Sequence[str],
+    path: Path,
+    mode: str = CAR,
+    *,
+    end_s: int | None = None,
 ) -> None:
     """Write events.xml or events.xml.gz, completely or not at all.
 
@@ -51,22 +59,27 @@ def write_matsim_events(
         File; an earlier one is replaced.
     mode
         Mode that the legs are of.
+    end_s
+        End of the day [s]: who is still under way is stuck and aborts then, as at the end of MATSim's day. Without it
+        nothing is said of how their legs end.
 
     Raises
     ------
     NetworkError
-        If rows are outside, times run backwards, or a leg goes on after a link that it did not reach.
+        If rows are outside, times run backwards or lie after the end of the day, or a leg goes on after a link that it
+        did not reach.
     StoreError
         If the file cannot be written.
 
     Notes
     -----
-    Events are sorted by time; in one second those of a leg keep their order, and legs follow their rows.
+    Events are sorted by time; in one second those of a leg keep their order, and legs follow their rows. Activities are
+    not told (no actend, no actstart): moves know of none.
     """
-    faults = _move_faults(moves, len(link_name), len(vehicle_name))
+    faults = _move_faults(moves, len(link_name), len(vehicle_name), end_s)
     if faults:
         raise NetworkError(faults)
-    time, leg, kind, link = _events(moves)
+    time, leg, kind, link = _events(moves, end_s)
     links, vehicles = [quoteattr(name) for name in link_name], [quoteattr(name) for name in vehicle_name]
     forms = _forms(mode)
     whose = moves.vehicle[leg]
@@ -107,11 +120,12 @@ def _forms(mode: str) -> list[str]:
         f'type="vehicle leaves traffic" person={{v}} {network} relativePosition="1.0"',
         'type="PersonLeavesVehicle" person={v} vehicle={v}',
         f'type="arrival" person={{v}} link={{a}} legMode={leg_mode}',
+        f'type="stuckAndAbort" person={{v}} link={{a}} legMode={leg_mode}',
     ]
     return [f"<event time={{t}} {body} />\n" for body in bodies]
 
 
-def _events(moves: VehicleMoves) -> tuple[I32, I32, I32, I32]:
+def _events(moves: VehicleMoves, end_s: int | None) -> tuple[I32, I32, I32, I32]:
     """Time, leg, kind and link of all events in order."""
     n = len(moves.vehicle)
     count = np.diff(moves.route_indptr)
@@ -141,6 +155,13 @@ def _events(moves: VehicleMoves) -> tuple[I32, I32, I32, I32]:
         (moves.arrive_s[done], done, kind, last[done], count[done] + 1)
         for kind in (_LEAVE_TRAFFIC, _LEAVE_VEHICLE, _ARRIVE)
     ]
+    if end_s is not None:
+        # On the last link that it came onto, or still where it stood.
+        on_link = np.bincount(owner[moves.enter_s >= 0], minlength=n)
+        at = begin.copy()
+        at[on_link > 0] = moves.link[(moves.route_indptr[:-1] + on_link - 1)[on_link > 0]]
+        stuck = np.flatnonzero(moves.arrive_s < 0)
+        parts.append((np.full(len(stuck), end_s), stuck, _STUCK, at[stuck], count[stuck] + 1))
     time, leg, link, step = (
         np.concatenate([part[k] for part in parts]).astype(np.int32) for k in (0, 1, 3, 4)
     )
@@ -149,7 +170,7 @@ def _events(moves: VehicleMoves) -> tuple[I32, I32, I32, I32]:
     return time[order], leg[order], kinds[order], link[order]
 
 
-def _move_faults(moves: VehicleMoves, n_links: int, n_vehicles: int) -> list[Fault]:
+def _move_faults(moves: VehicleMoves, n_links: int, n_vehicles: int, end_s: int | None) -> list[Fault]:
     """What is wrong with moves."""
     where, n, m = "vehicle moves", len(moves.vehicle), len(moves.link)
     faults = [
@@ -185,4 +206,7 @@ def _move_faults(moves: VehicleMoves, n_links: int, n_vehicles: int) -> list[Fau
     )
     if wrong:
         faults.append(Fault(where, "times", "times that do not run backwards", f"{wrong} that do"))
+    last_s = max(int(times.max(initial=0)) for times in (moves.depart_s, moves.enter_s, moves.arrive_s))
+    if end_s is not None and last_s > end_s:
+        faults.append(Fault(where, "times", f"times up to {end_s} s, the end of the day", f"{last_s} s"))
     return faults

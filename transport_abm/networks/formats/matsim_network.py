@@ -22,6 +22,7 @@ import numpy as np
 
 from transport_abm.core.errors import Fault, NetworkError
 from transport_abm.networks.cities.csv_files import as_number
+from transport_abm.networks.formats.reading import counted
 from transport_abm.networks.formats.road_file import BPR_POWER, BPR_SCALE, RoadFile
 from transport_abm.networks.formats.whole_files import whole_file
 from transport_abm.networks.formats.xml_scan import XmlScan, scan_xml
@@ -69,7 +70,7 @@ def read_matsim_network(path: Path, mode: str = CAR) -> RoadFile:
     n = len(scan.link)
     notes = [f"MATSim has no delay function: {BPR_SCALE:g} and {BPR_POWER:g} are used (BPR 1964)"]
     if closed := int((~usable).sum()):
-        notes.append(f"{closed} links are closed to cars")
+        notes.append(counted(closed, "link is closed to cars", "links are closed to cars"))
     place = np.array(scan.place, np.float64).reshape(-1, 2)
     problem = RoadProblem(
         tail=np.array(scan.tail, np.int32), head=np.array(scan.head, np.int32), n_nodes=len(scan.node),

@@ -23,6 +23,7 @@ from transport_abm.core.vocabulary import VehicleClass
 from transport_abm.networks.cities.csv_files import as_number
 from transport_abm.networks.city import F64, I32, I64
 from transport_abm.networks.formats.matsim_network import CAR, MOST_TIME_S, clock_s, is_undefined
+from transport_abm.networks.formats.reading import counted
 from transport_abm.networks.formats.road_file import RoadFile, stop_at
 from transport_abm.networks.formats.xml_scan import XmlScan, scan_xml
 from transport_abm.networks.queues.plans import Plans, Routes, VehicleKinds, build_routes
@@ -80,7 +81,13 @@ def read_matsim_plans(path: Path, roads: RoadFile, mode: str = CAR) -> MatsimPla
         for links, spots in ((scan.from_link, scan.from_spot), (scan.to_link, scan.to_spot))
     )
     if count := len(scan.from_spot) + len(scan.to_spot):
-        notes.append(f"{count} ends of legs have no link and are put on the nearest one")
+        notes.append(
+            counted(
+                count,
+                "end of a leg has no link and is put on the nearest one",
+                "ends of legs have no link and are put on the nearest one",
+            )
+        )
     indptr, link = _routes(scan, roads, start, end, notes)
     kinds = VehicleKinds(np.full(1, VehicleClass.PRIVATE_CAR, np.int8), np.ones(1), np.ones(1, np.int32))
     plans = Plans(
@@ -141,7 +148,13 @@ class _PlanScan(XmlScan):
         """What was left out."""
         if not self.n_without_drive:
             return []
-        return [f"{self.n_without_drive} persons do not drive and are left out"]
+        return [
+            counted(
+                self.n_without_drive,
+                "person does not drive and is left out",
+                "persons do not drive and are left out",
+            )
+        ]
 
     def element(self, name: str, attributes: Mapping[str, str]) -> None:
         """Take the parts of a person."""
@@ -356,7 +369,13 @@ def _routes(scan: _PlanScan, roads: RoadFile, start: I32, end: I32, notes: list[
         parts.append(known[pair])
     stop_at(faults)
     if count := len(start) - len(scan.given):
-        notes.append(f"{count} legs have no route and take the cheapest way on the empty roads")
+        notes.append(
+            counted(
+                count,
+                "leg has no route and takes the cheapest way on the empty roads",
+                "legs have no route and take the cheapest way on the empty roads",
+            )
+        )
     indptr = np.zeros(len(parts) + 1, np.int64)
     np.cumsum([len(part) for part in parts], out=indptr[1:])
     link = np.concatenate(parts) if parts else np.empty(0, np.int32)

@@ -51,6 +51,11 @@ class Reading:
             raise NetworkError(faults)
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """A count with the words that go with it."""
+    return f"{count} {one if count == 1 else many}"
+
+
 def unit(table: Mapping[str, float], text: str, file: str, field: str, faults: list[Fault | str]) -> float:
     """How many of the project's units one of a named unit is; 1, with a fault, if the name is not known."""
     size = table.get(text.strip().lower())

@@ -17,6 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from transport_abm.core.errors import Fault, NetworkError
 from transport_abm.networks.city import F64, I32, I64
+from transport_abm.networks.formats.reading import counted
 from transport_abm.networks.roads.assignment import skim_roads
 from transport_abm.networks.roads.connectors import join_zones
 from transport_abm.networks.roads.road_problem import RoadProblem
@@ -158,27 +159,53 @@ def road_problems(roads: RoadFile) -> list[str]:
     touched = np.zeros(n, bool)
     touched[problem.tail] = touched[problem.head] = True
     if alone := int((~touched).sum()):
-        found.append(f"{alone} nodes without a link")
+        found.append(counted(alone, "node without a link", "nodes without a link"))
     leaves = np.bincount(problem.tail[usable], minlength=n)
     comes = np.bincount(problem.head[usable], minlength=n)
-    for count, what in (
-        (int(((comes > 0) & (leaves == 0)).sum()), "nodes that cars can enter and not leave"),
-        (int(((leaves > 0) & (comes == 0)).sum()), "nodes that cars can leave and not enter"),
-        (int((problem.tail[usable] == problem.head[usable]).sum()), "links from a node to itself"),
-        (int((problem.free_time_s == 0).sum()), "links that take no time"),
-    ):
-        if count:
-            found.append(f"{count} {what}")
+    found += [
+        counted(count, one, many)
+        for count, one, many in (
+            (
+                int(((comes > 0) & (leaves == 0)).sum()),
+                "node that cars can enter and not leave",
+                "nodes that cars can enter and not leave",
+            ),
+            (
+                int(((leaves > 0) & (comes == 0)).sum()),
+                "node that cars can leave and not enter",
+                "nodes that cars can leave and not enter",
+            ),
+            (
+                int((problem.tail[usable] == problem.head[usable]).sum()),
+                "link from a node to itself",
+                "links from a node to itself",
+            ),
+            (int((problem.free_time_s == 0).sum()), "link that takes no time", "links that take no time"),
+        )
+        if count
+    ]
     ones = np.ones(int(usable.sum()))
     graph = coo_matrix((ones, (problem.tail[usable], problem.head[usable])), (n, n))
     part = connected_components(graph, directed=True, connection="strong")[1]
     if len(part) and (beyond := int(((comes + leaves > 0) & (part != np.bincount(part).argmax())).sum())):
-        found.append(f"{beyond} nodes outside the largest part in which every node reaches every other")
+        found.append(
+            counted(
+                beyond,
+                "node outside the largest part in which every node reaches every other",
+                "nodes outside the largest part in which every node reaches every other",
+            )
+        )
     if roads.demand is not None:
         lost = _without_way(roads, roads.demand)
         if lost.any():
             trips = float(roads.demand[lost].sum())
-            found.append(f"{int(lost.sum())} pairs of zones with {trips:.1f} trips and no way")
+            found.append(
+                counted(
+                    int(lost.sum()),
+                    f"pair of zones with {trips:.1f} trips and no way",
+                    f"pairs of zones with {trips:.1f} trips and no way",
+                )
+            )
     return found
 
 
