@@ -45,6 +45,9 @@ MOST_COST = 1e290
 MOST_NAMED = 5
 """Pairs or zones named of one kind of fault; all are counted."""
 
+NEXT_TO_NOTHING = 1e-10
+"""Share of the least cost of a link."""
+
 
 @dataclass(frozen=True)
 class RoadFlows:
@@ -185,7 +188,7 @@ def assign_all_or_nothing(problem: RoadProblem, link_cost_s: F64, zone_node: I32
     if faults:
         raise NetworkError(faults)
     nodes = np.array(zone_node, np.int32)
-    cost = np.asarray(link_cost_s, np.float64)[problem.order]
+    cost, _ = _nothing_free(np.asarray(link_cost_s, np.float64)[problem.order])
     with working_threads(problem, nodes):
         part, total = hierarchy_of(problem.graph).ways(cost).load(nodes, demand)
     if not np.isfinite(total):
@@ -231,9 +234,25 @@ def skim_roads(
     if faults:
         raise NetworkError(faults)
     nodes = np.array(zone_node, np.int32)
-    cost = np.asarray(link_cost_s, np.float64)[problem.order]
+    cost, least = _nothing_free(np.asarray(link_cost_s, np.float64)[problem.order])
     with working_threads(problem, nodes):
-        return hierarchy_of(problem.graph).ways(cost).skim(nodes, attribute[:, problem.order])
+        out = hierarchy_of(problem.graph).ways(cost).skim(nodes, attribute[:, problem.order])
+    if least > 0.0:
+        # Ways over links that cost nothing alone.
+        out[0, out[0] < 0.5 * least] = 0.0
+    return out
+
+
+def _nothing_free(cost_s: F64) -> tuple[F64, float]:
+    """Costs in which links that cost nothing cost next to nothing, and the least cost of the others; 0 without such links.
+
+    Else the sums along trees of cheapest ways could go round in them. In single precision no sum shows the difference.
+    """
+    free = cost_s == 0.0
+    if not free.any():
+        return cost_s, 0.0
+    least = float(cost_s.min(initial=1.0, where=(cost_s > 0.0) & np.isfinite(cost_s)))
+    return np.where(free, NEXT_TO_NOTHING * least, cost_s), least
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """Cheapest ways in a hierarchy of road nodes: their costs, what is gathered and loaded along them, their links.
 
 A batch of origins holds the costs to all nodes. The way to a node is traced back from there: as long as its
-cost came from above, along the chord that gives it; then down the chords that were climbed.
+cost came from above, along the chord that gives it; then down the chords that were climbed. Of several chords
+that give the cost the first counts: over links that cost nothing that way may come through the node itself, and its
+paths are cut there.
 """
 
 from __future__ import annotations
@@ -35,26 +37,13 @@ def _is_climbed(place, climbed, cost, v):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _chord_from_above(ptr, upper, down, place, climbed, cost, v):  # type: ignore[no-untyped-def]
-    """Chord down which the cheapest way reaches a node.
-
-    Where links cost nothing the way to another node may come through the node itself. A cheaper node is safe. Of those
-    of the same cost the lowest one to which the way climbs all along is, else the highest one: if its way came through
-    the node, inside a chord, the start of that chord would be a lower one of the first kind, or a higher one of the second.
-    """
+def _chord_from_above(ptr, upper, down, cost, v):  # type: ignore[no-untyped-def]
+    """Chord down which the cheapest way reaches a node."""
     wanted = cost[v]
-    best, rising = -1, False
     for k in range(ptr[v], ptr[v + 1]):
-        u = upper[k]
-        if cost[u] + down[k] == wanted:
-            if cost[u] < wanted:
-                return k
-            if _is_climbed(place, climbed, cost, u):
-                if not rising or u < upper[best]:
-                    best, rising = k, True
-            elif not rising and (best < 0 or u > upper[best]):
-                best = k
-    return best
+        if cost[upper[k]] + down[k] == wanted:
+            return k
+    return -1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -110,7 +99,7 @@ def _sum_to(tables, lane, first, place, climbed, cost, work, v):  # type: ignore
                 value[v, a] = risen[place[v] - first, a]
             known[v] = lane
             break
-        stack[size] = _chord_from_above(ptr, upper, down, place, climbed, cost, v)
+        stack[size] = _chord_from_above(ptr, upper, down, cost, v)
         v = upper[stack[size]]
         size += 1
     for i in range(size - 1, -1, -1):
@@ -220,7 +209,7 @@ def _fall(tables, place, climbed, cost, falling, rising):  # type: ignore[no-unt
         if _is_climbed(place, climbed, cost, v):
             rising[v] += amount
         else:
-            k = _chord_from_above(ptr, upper, down, place, climbed, cost, v)
+            k = _chord_from_above(ptr, upper, down, cost, v)
             chord_flow[k] += amount
             falling[upper[k]] += amount
 
@@ -271,7 +260,7 @@ def _trace(chords, weights, batch, lane, place, v, found):  # type: ignore[no-un
     cost = batch.cost[lane]
     down = weights.cost[DOWN]
     while not _is_climbed(place, batch.climbed, cost, v):
-        k = _chord_from_above(chords.ptr, chords.upper, down, place, batch.climbed, cost, v)
+        k = _chord_from_above(chords.ptr, chords.upper, down, cost, v)
         slots, size = _unpack(weights.step, 2 * k + DOWN, slots, size, stack)
         v = chords.upper[k]
     while True:
