@@ -43,7 +43,7 @@ class Plot:
         most: int = 6,
     ) -> None:
         self.left, self.top, self.right, self.bottom = box
-        self.first, self.last = min(years), max(max(years), min(years) + 1)
+        self.first, self.last = min(years), max(years)
         known = [v for v in values if math.isfinite(v)] or [0.0, 1.0]
         pad = max(0.004, 0.06 * (max(known) - min(known)))
         # A range that touches nothing below zero stays above it.
@@ -51,7 +51,9 @@ class Plot:
         self.ticks = round_numbers(max(0.0, low) if min(known) >= 0.0 else low, max(known) + pad, most)
 
     def x(self, year: float) -> float:
-        """Place of a year."""
+        """Place of a year; the middle where there is one alone."""
+        if self.first == self.last:
+            return 0.5 * (self.left + self.right)
         return self.left + (self.right - self.left) * (year - self.first) / (self.last - self.first)
 
     def y(self, value: float) -> float:
@@ -252,7 +254,7 @@ def variant_charts(reading: Reading, words: Texts) -> Markup:
         ]
         for year in ends:
             at = plot.at(year, model[year][0])
-            anchor = "start" if year == ends[0] and len(ends) > 1 else "end"
+            anchor = "middle" if len(ends) == 1 else "start" if year == ends[0] else "end"
             parts.append(
                 svg.text(
                     at[0],

@@ -91,8 +91,12 @@ def _card(reading: Reading, line: TargetLine, words: Texts, ledger: Ledger) -> M
     kind = words("word.aim" if line.target.strength == "strive" else "word.target")
     top = el("h3", words("headline.card", year=line.year, kind=kind, plan=say.goal(line.target, words)))
     if not line.runs or not math.isfinite(line.mean):
-        text = words("headline.no_year", first=reading.first_year, last=reading.last_year, year=line.year)
-        return el("article", top, el("p", "-", class_="big"), el("p", text), class_="card")
+        one = "_one" if reading.first_year == reading.last_year else ""
+        text = words(
+            f"headline.no_year{one}", first=reading.first_year, last=reading.last_year, year=line.year
+        )
+        what = el("span", words(f"headline.model.{line.outcome}"))
+        return el("article", top, el("p", "- ", what, class_="big"), el("p", text), class_="card")
     excess = reading.excess.get(line.year, float("nan"))
     good = excess <= CONVERGED_AT
     met_all, met_none = line.met == line.runs, line.met == 0

@@ -214,7 +214,9 @@ def _sales(reading: Reading, words: Texts) -> Markup | None:
         return None
     title = words("vehicles.sales")
     parts = _by_powertrain(reading, "vehicles_new", [PRIVATE], words)
-    return figure(title, stack_chart(parts, reading.units["vehicles_new"], words, label=title))
+    chart = stack_chart(parts, reading.units["vehicles_new"], words, label=title)
+    # In the first year nobody buys.
+    return figure(title, chart) if chart else None
 
 
 def _shares(reading: Reading, words: Texts) -> Markup | None:
