@@ -4,8 +4,8 @@ Where pairs share a steep link, one can give way on it only as fast as another t
 other then gain little. Here all move together. With one path of each pair as its base, ``g`` the costs of the others above
 their base and ``H = D' diag(dc/dx) D`` (``D``: from flow moved off the base to flow of links), the step ``H d = -g`` over
 paths that may move is found by conjugate gradients with the shifts' own steepness as the diagonal (Bertsekas, Gafni and
-Gallager 1984, IEEE Trans. Communications 32, 911-919), and taken as far as costs fall and no path is left with less
-than nothing.
+Gallager 1984, IEEE Trans. Communications 32, 911-919), and taken as far as the sum of integrals falls; on the way
+paths that are empty stay so, and the base of their pair takes the difference.
 """
 
 from __future__ import annotations
@@ -249,7 +249,7 @@ def newton_step(paths, group_ptr, links, budget):  # type: ignore[no-untyped-def
     for _ in range(SEARCH_COUNT):
         _bend(paths, base, step, ahead, change)
         gain = _gain(parameter, flow, paths, group_ptr, fixed, change, moved)
-        if gain <= best:
+        if gain < 0.0 and gain <= best:
             best, length = gain, ahead
         if best < 0.0 and gain > 0.5 * best:
             break
