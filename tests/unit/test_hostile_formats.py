@@ -19,6 +19,7 @@ from tests.unit.test_matsim import NET, PLANS
 from tests.unit.test_tntp import NET as TNTP
 from tests.unit.test_tntp import TRIPS
 from transport_abm.core.errors import NetworkError, StoreError
+from transport_abm.core.whole_files import whole_file, whole_folder
 from transport_abm.networks.formats.gmns import read_gmns
 from transport_abm.networks.formats.link_results import (
     SCHEMA,
@@ -32,7 +33,6 @@ from transport_abm.networks.formats.open_roads import FileKind, file_kind, open_
 from transport_abm.networks.formats.queue_form import queue_network
 from transport_abm.networks.formats.reading import Reading
 from transport_abm.networks.formats.tntp import read_tntp, read_tntp_network, read_tntp_trips
-from transport_abm.networks.formats.whole_files import whole_file, whole_folder
 from transport_abm.networks.queues.network import queue_rules
 from transport_abm.policy.inputs import year_inputs
 

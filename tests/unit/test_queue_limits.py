@@ -63,8 +63,10 @@ def test_a_day_goes_on_with_things_of_the_same_content(tmp_path: Path) -> None:
 def test_a_state_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = chain([100.0], 10.0, [1800.0])
     state = run_day(network, *plans_of([[0]], [0.0]), until_s=1).state
+    (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be written"):
-        state.save(tmp_path / "nowhere" / "state.npz")
+        state.save(tmp_path / "file" / "state.npz")
+    (tmp_path / "file").unlink()
     state.save(tmp_path / "state.npz")
     before = (tmp_path / "state.npz").read_bytes()
 

@@ -142,11 +142,11 @@ def assign_command(
     as_json: JsonOption = False,
 ) -> None:
     """Static user equilibrium of a network with its trips; exit code 1 if the gap was not reached."""
+    from transport_abm.core.whole_files import check_place
     from transport_abm.networks.formats.gmns import TABLES
     from transport_abm.networks.formats.link_results import table_path, write_flows
     from transport_abm.networks.formats.open_roads import open_roads
     from transport_abm.networks.formats.road_file import lost_trips, stop_at
-    from transport_abm.networks.formats.whole_files import check_place
     from transport_abm.networks.roads.assignment import assign_roads
     from transport_abm.networks.roads.road_problem import beckmann_sum
 
@@ -210,11 +210,11 @@ def simulate_command(
     """Let the vehicles of a MATSim population drive a day on the spatial queue, each on the way of its plan."""
     import numpy as np
 
+    from transport_abm.core.whole_files import check_place
     from transport_abm.networks.formats.link_results import table_path, write_named_results
     from transport_abm.networks.formats.matsim_events import events_path, write_matsim_events
     from transport_abm.networks.formats.open_roads import file_kind, open_roads
     from transport_abm.networks.formats.queue_form import queue_link_results, queue_moves, queue_network
-    from transport_abm.networks.formats.whole_files import check_place
     from transport_abm.networks.queues.day import run_day
     from transport_abm.networks.queues.network import queue_rules
     from transport_abm.policy.inputs import BASE_YEAR, year_inputs
@@ -273,12 +273,12 @@ def export_command(
 ) -> None:
     """Write a city's roads, and flows of a run on them, for other tools."""
     from transport_abm.core.vocabulary import Period
+    from transport_abm.core.whole_files import whole_folder
     from transport_abm.networks.cities.open_city import open_city
     from transport_abm.networks.formats.city_roads import city_link_results, city_roads
     from transport_abm.networks.formats.gmns_write import write_gmns
     from transport_abm.networks.formats.matsim_network import write_matsim_network
     from transport_abm.networks.formats.road_tables import write_road_tables
-    from transport_abm.networks.formats.whole_files import whole_folder
     from transport_abm.policy.inputs import year_inputs
 
     if run is not None and to is ExportFormat.MATSIM:

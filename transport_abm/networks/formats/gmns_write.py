@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from transport_abm.core.errors import Fault, NetworkError
+from transport_abm.core.whole_files import whole_folder
 from transport_abm.networks.city import F64
 from transport_abm.networks.formats.gmns import CENTROID
 from transport_abm.networks.formats.link_results import LinkResults
 from transport_abm.networks.formats.road_file import RoadFile, Shapes, join_zone_nodes
-from transport_abm.networks.formats.whole_files import whole_folder
 
 VERSION = "0.96"
 """Version of the specification whose field names are used."""

@@ -26,9 +26,9 @@ import pyarrow.parquet as pq
 
 from transport_abm.core.errors import Fault, NetworkError
 from transport_abm.core.parquet import ParquetTable
+from transport_abm.core.whole_files import whole_file
 from transport_abm.networks.city import F64, I16, I32
 from transport_abm.networks.formats.road_file import RoadFile
-from transport_abm.networks.formats.whole_files import whole_file
 
 FORMAT = b"transport_abm link results 1"
 PCUH, VEHICLESH = "pcu/h", "vehicles/h"

@@ -10,9 +10,9 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from transport_abm.core.errors import Fault, NetworkError
+from transport_abm.core.whole_files import whole_file
 from transport_abm.networks.city import I32, I64
 from transport_abm.networks.formats.matsim_network import CAR, open_xml
-from transport_abm.networks.formats.whole_files import whole_file
 
 
 class VehicleMoves(NamedTuple):

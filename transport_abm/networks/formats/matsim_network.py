@@ -21,10 +21,10 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from transport_abm.core.errors import Fault, NetworkError
+from transport_abm.core.whole_files import whole_file
 from transport_abm.networks.cities.csv_files import as_number
 from transport_abm.networks.formats.reading import counted
 from transport_abm.networks.formats.road_file import BPR_POWER, BPR_SCALE, RoadFile
-from transport_abm.networks.formats.whole_files import whole_file
 from transport_abm.networks.formats.xml_scan import XmlScan, scan_xml
 from transport_abm.networks.roads.road_problem import RoadProblem
 

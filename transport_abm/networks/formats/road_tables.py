@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from transport_abm.core.whole_files import whole_folder
 from transport_abm.networks.formats.link_results import LinkResults, write_link_results
 from transport_abm.networks.formats.road_file import RoadFile
-from transport_abm.networks.formats.whole_files import whole_folder
 
 
 def write_road_tables(roads: RoadFile, folder: Path, results: LinkResults | None = None) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import zipfile
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -12,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from transport_abm.core.errors import Fault, ReproducibilityError, StoreError
+from transport_abm.core.errors import Fault, ReproducibilityError
+from transport_abm.core.whole_files import whole_file
 from transport_abm.networks.city import I32
 from transport_abm.networks.queues.charges import EntryCharge
 from transport_abm.networks.queues.kernels_links import (
@@ -194,18 +193,8 @@ class QueueState:
         StoreError
             If the file cannot be written.
         """
-        path, name = Path(path), ""
-        try:
-            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as stream:
-                name = stream.name
-                np.savez(stream, allow_pickle=False, made_for=self.made_for.table(), **_arrays(self))
-            os.chmod(name, 0o644)
-            os.replace(name, path)
-        except OSError as error:
-            raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
-        finally:
-            if name:
-                Path(name).unlink(missing_ok=True)
+        with whole_file(Path(path)) as place, place.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, made_for=self.made_for.table(), **_arrays(self))
 
     @staticmethod
     def load(path: Path) -> QueueState:
