@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +23,9 @@ from numpy.typing import NDArray
 from transport_abm.agents.mode_choice import driving_cny_km
 from transport_abm.agents.workplaces import PlaceFit, WorkplaceFit
 from transport_abm.core.cache import cache_folder
+from transport_abm.core.errors import StoreError
 from transport_abm.core.vocabulary import Mode
+from transport_abm.core.whole_files import whole_file
 from transport_abm.networks.cities.open_city import VERSION_KEY
 from transport_abm.networks.city import City
 from transport_abm.networks.travel import TravelStart
@@ -189,8 +189,7 @@ def write_base_year(key: str, base: BaseYear, folder: Path | None = None) -> Non
     places = (base.places.work, base.places.pupil, base.places.student)
     place = folder or cache_folder() / "base_year"
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=place, suffix=".tmp", delete=False) as file:
+        with whole_file(place / f"{key}.npz") as written, written.open("wb") as file:
             np.savez_compressed(
                 file,
                 constant=base.constants(),
@@ -202,8 +201,5 @@ def write_base_year(key: str, base: BaseYear, folder: Path | None = None) -> Non
                 link_flow=base.start.link_flow_pcuh.astype(np.float16),
                 call_flow=base.start.call_flow.astype(np.float16),
             )
-        # A temporary file is for its owner only; constants are for everybody.
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, place / f"{key}.npz")
-    except OSError:
+    except StoreError:
         return

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +18,7 @@ import pandas as pd
 
 from transport_abm.core.errors import Fault, StoreError
 from transport_abm.core.parquet import ParquetTable
+from transport_abm.core.whole_files import whole_folder
 from transport_abm.policy.targets import Target, read_targets
 
 COLUMNS = ("outcome", "year", "district", "class", "value", "unit")
@@ -121,28 +119,13 @@ class Results:
         folder = Path(folder)
         if folder.exists():
             raise StoreError(f"{folder}: expected a new folder, got one that exists; give another name")
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        except OSError as error:
-            raise StoreError(f"{folder}: cannot be written: {error.strerror}") from error
-        try:
-            self.table.to_parquet(temporary / FILES["outcomes"], index=False)
-            self.roads.to_parquet(temporary / FILES["roads"], index=False)
-            self.transit.to_parquet(temporary / FILES["transit"], index=False)
-            (temporary / MANIFEST).write_text(
+        with whole_folder(folder) as place:
+            self.table.to_parquet(place / FILES["outcomes"], index=False)
+            self.roads.to_parquet(place / FILES["roads"], index=False)
+            self.transit.to_parquet(place / FILES["transit"], index=False)
+            (place / MANIFEST).write_text(
                 json.dumps(self.manifest, indent=1, ensure_ascii=False, sort_keys=True), encoding="utf-8"
             )
-            for file in temporary.iterdir():
-                with file.open("rb") as handle:
-                    os.fsync(handle.fileno())
-            temporary.chmod(0o755)
-            temporary.rename(folder)
-        except OSError as error:
-            raise StoreError(f"{folder}: cannot be written: {error.strerror}") from error
-        finally:
-            if temporary.exists():
-                shutil.rmtree(temporary, ignore_errors=True)
         return folder
 
     @classmethod

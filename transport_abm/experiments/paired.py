@@ -9,8 +9,6 @@ what the lever does, not chance.
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ import pandas as pd
 
 from transport_abm.core.errors import Fault, LeverError, RunError, ScenarioError, StoreError
 from transport_abm.core.parameters import did_you_mean
+from transport_abm.core.whole_files import whole_file
 from transport_abm.networks.city import City
 from transport_abm.policy.levers import Lever, LeverSetting, read_levers
 from transport_abm.policy.scenario import FIRST_YEAR, Scenario, first_difference
@@ -269,16 +268,8 @@ def write_matrix(matrix: pd.DataFrame, path: Path | str) -> Path:
         If the file cannot be written.
     """
     path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8", newline=""
-        ) as file:
-            matrix.to_csv(file, index=False, lineterminator="\n")
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
+    with whole_file(path) as place:
+        matrix.to_csv(place, index=False, lineterminator="\n", encoding="utf-8")
     return path
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transport_abm.core.errors import StoreError
 from transport_abm.core.vocabulary import LinkClass, TransitMode
+from transport_abm.core.whole_files import whole_file
 from transport_abm.networks.cities.open_city import open_city
 from transport_abm.networks.city import City
 
@@ -93,16 +91,8 @@ def write_city_map(city: City | str, path: Path | str) -> Path:
     place = open_city(city)[0] if isinstance(city, str) else city
     path = Path(path)
     picture = _draw(place)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "wb", dir=path.parent, prefix=f".{path.name[:60]}.", delete=False
-        ) as file:
-            file.write(picture)
-        Path(file.name).chmod(0o644)
-        os.replace(file.name, path)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
+    with whole_file(path) as drawn:
+        drawn.write_bytes(picture)
     return path
 
 
